@@ -1,0 +1,63 @@
+// Package session owns one project while it is worked on: its supervisor, its journal, its runtimes, and the control
+// socket that is the only door to them. The screen, the line printer and every verb are clients of that door.
+package session
+
+import (
+	"time"
+
+	"msdev/runner"
+)
+
+// Verb names a Command.
+type Verb string
+
+// The commands that a session carries out.
+const (
+	VerbUp      Verb = "up"      // make Services (none: all) and what they need run
+	VerbDown    Verb = "down"    // stop and remove everything, or only Services; then the session ends
+	VerbStart   Verb = "start"   // start stopped instances
+	VerbStop    Verb = "stop"    // stop instances, keep them
+	VerbRestart Verb = "restart" // stop and start
+	VerbKill    Verb = "kill"    // kill at once
+	VerbPause   Verb = "pause"
+	VerbUnpause Verb = "unpause"
+	VerbQuit    Verb = "quit" // end the session, leaving containers as they are
+)
+
+// Command is one thing that a client asks for: what a key or a verb turns into.
+type Command struct {
+	Verb     Verb           `json:"verb"`
+	Services []string       `json:"services,omitempty"` // none: all
+	Up       UpOptions      `json:"up,omitzero"`
+	Down     DownOptions    `json:"down,omitzero"`
+	Timeout  *time.Duration `json:"timeout,omitempty"` // grace period for stops; nil is each service's own
+	NoDeps   bool           `json:"noDeps,omitempty"`  // up, restart: leave dependencies and dependents alone
+}
+
+// UpOptions are the flags of `up`.
+type UpOptions struct {
+	Wait          bool           `json:"wait,omitempty"`        // return when everything runs and is healthy, not when it was started
+	WaitTimeout   time.Duration  `json:"waitTimeout,omitempty"` // 0: none
+	Build         bool           `json:"build,omitempty"`
+	NoBuild       bool           `json:"noBuild,omitempty"`
+	Pull          string         `json:"pull,omitempty"` // always, missing, never, or empty for each service's own policy
+	ForceRecreate bool           `json:"forceRecreate,omitempty"`
+	NoRecreate    bool           `json:"noRecreate,omitempty"`
+	RemoveOrphans bool           `json:"removeOrphans,omitempty"`
+	Scale         map[string]int `json:"scale,omitempty"`
+	Rollback      bool           `json:"rollback,omitempty"` // when it fails, remove what this command made (up without -d)
+	DryRun        bool           `json:"dryRun,omitempty"`   // Result.Plan tells what would be done; nothing is
+}
+
+// DownOptions are the flags of `down`.
+type DownOptions struct {
+	Volumes       bool   `json:"volumes,omitempty"`
+	Images        string `json:"images,omitempty"` // "", "local", "all"
+	RemoveOrphans bool   `json:"removeOrphans,omitempty"`
+}
+
+// Result is what a command came to.
+type Result struct {
+	Plan    []runner.Action `json:"plan,omitempty"`
+	Changed []string        `json:"changed,omitempty"` // names of the instances that were touched
+}
