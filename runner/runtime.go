@@ -16,10 +16,12 @@ type Runtime interface {
 	// Snapshot, so nothing is missed. It returns ctx's error, or the first look's error. emit is called from one
 	// goroutine at a time and does not block for long.
 	Watch(ctx context.Context, emit func(Observation)) error
-	// Do carries out one action and returns when its effect exists. Doing an action twice is no error (creating what
-	// exists, stopping what is stopped, removing what is gone). Errors are *Error where a user can do something about
-	// them. report gets progress lines of long actions (pull, build) and may be nil.
-	Do(ctx context.Context, a Action, report func(Progress)) error
+	// Do carries out one action and returns when its effect exists, with what it changed as observations that hold from
+	// now on (the new instance with its ID, the started instance as running, Gone for a removed one, the Resource that
+	// was made or fetched), so that the next decision need not wait for Watch to tell the same. Doing an action twice is
+	// no error (creating what exists, stopping what is stopped, removing what is gone). Errors are *Error where a user
+	// can do something about them. report gets progress lines of long actions (pull, build) and may be nil.
+	Do(ctx context.Context, a Action, report func(Progress)) ([]Observation, error)
 	// Logs emits an instance's output from opts on, in order, until the instance ends (nil) or ctx ends.
 	Logs(ctx context.Context, instance string, opts LogOptions, emit func(LogLine)) error
 	// Probe runs the health test of an instance once, within its timeout. A nil error means healthy; the text is the
@@ -179,8 +181,26 @@ type Observed struct {
 
 // Observation is one thing that a runtime saw. Exactly one field is set.
 type Observation struct {
-	Snapshot *Observed // all that exists now; replaces what was known
-	Instance *Instance // one instance is new or changed
-	Gone     string    // the instance with this ID is no more
-	Lost     error     // the connection is lost; what is known may be old until the next Snapshot
+	Snapshot *Observed       // all that exists now; replaces what was known
+	Instance *Instance       // one instance is new or changed
+	Gone     string          // the instance with this ID is no more
+	Resource *ResourceChange // a network, volume or image is new, changed or gone
+	Lost     error           // the connection is lost; what is known may be old until the next Snapshot
 }
+
+// ResourceChange tells that a network, a volume or the image of a service is there, or is gone.
+type ResourceChange struct {
+	Kind     ResourceKind
+	Resource Resource
+	Gone     bool // only Key is set in Resource
+}
+
+// ResourceKind is what a Resource is.
+type ResourceKind string
+
+// The kinds of resources.
+const (
+	ResourceNetwork ResourceKind = "network"
+	ResourceVolume  ResourceKind = "volume"
+	ResourceImage   ResourceKind = "image" // Key is the service; a pull emits one for every service of that image
+)
