@@ -2,85 +2,141 @@ package journal
 
 import (
 	"context"
+	"math"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Caps bounds what a Journal keeps, in bytes of memory, the cost of a record's administration included.
+// Caps bounds what a Journal keeps, in bytes of memory, each record's administration included. A cap below 4 KiB counts
+// as 4 KiB. A stream gives up its oldest records, a hundredth or so at a time.
 type Caps struct {
 	Stream  int64            // bytes a stream; 0: 8 MiB
 	Streams map[string]int64 // other caps by a stream's name, or by a prefix that ends in "/"; the longest one counts
-	Total   int64            // bytes of all streams together; 0: 256 MiB. The largest streams give up their oldest records first
+	Total   int64            // bytes of all streams together; 0: 256 MiB. The largest streams give up their oldest first
 }
 
 // Journal keeps each stream's last bytes in one sequence and answers Before and After a cursor. All its methods may be
-// called at the same time.
+// called at the same time; reading does not hold up appending.
 type Journal struct {
 	caps Caps
 
 	mu      sync.Mutex
 	last    uint64
+	total   int64
 	wake    chan struct{} // closed by the next Append; nil while nobody waits
 	streams map[string]*stream
+	all     []*stream // in the order of their first records
 }
 
-type stream struct {
-	name    string
-	records []Record
-	bytes   int64
-	dropped uint64
-	gone    uint64 // the last sequence that is gone
-}
+const leastCap = 4 << 10
 
 // New makes an empty journal.
 func New(caps Caps) *Journal {
-	if caps.Stream <= 0 {
-		caps.Stream = 8 << 20
-	}
-	if caps.Total <= 0 {
-		caps.Total = 256 << 20
-	}
+	caps.Stream = orDefault(caps.Stream, 8<<20)
+	caps.Total = orDefault(caps.Total, 256<<20)
 	return &Journal{caps: caps, streams: map[string]*stream{}}
 }
 
+func orDefault(limit, otherwise int64) int64 {
+	if limit <= 0 {
+		return otherwise
+	}
+	return max(limit, leastCap)
+}
+
+// of returns the cap of the stream called name.
+func (c Caps) of(name string) int64 {
+	best, chosen := -1, c.Stream
+	for key, limit := range c.Streams {
+		if len(key) > best && covers(key, name) {
+			best, chosen = len(key), orDefault(limit, c.Stream)
+		}
+	}
+	return min(chosen, c.Total)
+}
+
+// covers tells whether a stream is meant by want, a name or a prefix that ends in "/".
+func covers(want, name string) bool {
+	return want == name || strings.HasSuffix(want, "/") && strings.HasPrefix(name, want)
+}
+
 // Append adds a record, gives it the next sequence (and the time now, where it has none) and returns that sequence.
-func (j *Journal) Append(r Record) uint64 { return j.AppendAll([]Record{r}) }
+// Nothing of r is kept, so its Body may be used again. A record that is larger than its stream's cap is counted as lost.
+func (j *Journal) Append(r Record) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.add(&r)
+	j.notify()
+	return j.last
+}
 
 // AppendAll appends the records in order, with nothing between them, and returns the last one's sequence.
 func (j *Journal) AppendAll(rs []Record) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, r := range rs {
-		j.last++
-		r.Seq = j.last
-		if r.Time.IsZero() {
-			r.Time = time.Now()
-		}
-		s := j.streams[r.Stream]
-		if s == nil {
-			s = &stream{name: r.Stream}
-			j.streams[r.Stream] = s
-		}
-		s.records = append(s.records, r)
-		s.bytes += size(r)
-		for s.bytes > j.caps.Stream {
-			s.bytes -= size(s.records[0])
-			s.gone = s.records[0].Seq
-			s.records = slices.Clone(s.records[1:])
-			s.dropped++
-		}
+	for i := range rs {
+		r := rs[i]
+		j.add(&r)
 	}
-	if j.wake != nil && len(rs) > 0 {
-		close(j.wake)
-		j.wake = nil
+	if len(rs) > 0 {
+		j.notify()
 	}
 	return j.last
 }
 
-func size(r Record) int64 { return int64(len(r.Text) + len(r.Body) + len(r.Ref) + len(r.Trace) + 120) }
+func (j *Journal) notify() {
+	if j.wake != nil {
+		close(j.wake)
+		j.wake = nil
+	}
+}
+
+func (j *Journal) add(r *Record) {
+	j.last++
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
+	s := j.streams[r.Stream]
+	if s == nil {
+		name := strings.Clone(r.Stream)
+		s = &stream{name: name, limit: j.caps.of(name), gone: []mark{{seq: j.last - 1}}}
+		j.streams[name] = s
+		j.all = append(j.all, s)
+	}
+	need := footprint(r)
+	hole := need+chunkOverhead > s.limit || need > math.MaxUint32
+	if hole {
+		need = entrySize + headSize
+	}
+	j.chunkFor(s, need).add(r, j.last, hole)
+	s.count++
+}
+
+// chunkFor returns the stream's last chunk, or a new one where need bytes do not fit into it. Room is made first, so
+// that the caps hold at any moment.
+func (j *Journal) chunkFor(s *stream, need int64) *chunk {
+	if n := len(s.chunks); n > 0 && s.chunks[n-1].fits(j.last, need) {
+		return s.chunks[n-1]
+	}
+	size := s.nextSize(need)
+	for s.bytes+size+chunkOverhead > s.limit {
+		j.total -= s.drop()
+	}
+	for j.total+size+chunkOverhead > j.caps.Total {
+		j.total -= j.largest().drop()
+	}
+	c := newChunk(int(size), j.last, s.count)
+	s.chunks = append(s.chunks, c)
+	s.bytes += c.counted
+	j.total += c.counted
+	return c
+}
+
+func (j *Journal) largest() *stream {
+	return slices.MaxFunc(j.all, func(a, b *stream) int { return int(a.bytes - b.bytes) })
+}
 
 // Last returns the newest record's sequence, 0 before the first.
 func (j *Journal) Last() uint64 {
@@ -89,20 +145,13 @@ func (j *Journal) Last() uint64 {
 	return j.last
 }
 
-// Wait returns Last as soon as it is greater than after, or ctx's error.
+// Wait returns Last as soon as it is greater than after; or Last and ctx's error, when ctx ends before.
 func (j *Journal) Wait(ctx context.Context, after uint64) (uint64, error) {
 	for {
-		j.mu.Lock()
-		last := j.last
-		if last > after {
-			j.mu.Unlock()
+		last, wake := j.lastOrWake(after)
+		if wake == nil {
 			return last, nil
 		}
-		if j.wake == nil {
-			j.wake = make(chan struct{})
-		}
-		wake := j.wake
-		j.mu.Unlock()
 		select {
 		case <-wake:
 		case <-ctx.Done():
@@ -111,122 +160,37 @@ func (j *Journal) Wait(ctx context.Context, after uint64) (uint64, error) {
 	}
 }
 
-// Query chooses records.
-type Query struct {
-	Streams []string           `json:"streams,omitempty"` // names, or prefixes that end in "/"; none: all
-	Kinds   Kinds              `json:"kinds,omitempty"`   // none: all
-	Match   func(*Record) bool `json:"-"`                 // nil: all; it may neither change nor keep the record
-	Limit   int                `json:"limit,omitempty"`   // at most so many records in the page; 0: any number
-	Budget  int                `json:"budget,omitempty"`  // look at no more than so many records; 0: any number
-}
-
-// Page is an answer to a Query.
-type Page struct {
-	Records []Record `json:"records,omitempty"` // oldest first
-	Next    uint64   `json:"next"`              // the cursor to go on with, in the same direction
-	More    bool     `json:"more,omitempty"`    // Limit or Budget stopped it before the end: go on from Next
-	Lost    uint64   `json:"lost,omitempty"`    // so many records of these streams between cursor and Next are gone
-	Visited int      `json:"visited"`           // records looked at
+// lastOrWake returns a channel that the next Append closes, and nil where there is something after the cursor already.
+func (j *Journal) lastOrWake(after uint64) (uint64, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.last > after {
+		return j.last, nil
+	}
+	if j.wake == nil {
+		j.wake = make(chan struct{})
+	}
+	return j.last, j.wake
 }
 
 // StreamInfo describes a stream.
 type StreamInfo struct {
 	Name    string `json:"name"`
-	First   uint64 `json:"first"`   // the oldest record that is kept
-	Last    uint64 `json:"last"`    // the newest record that is kept
+	First   uint64 `json:"first"`   // sequence of the oldest record that is kept; 0: none
+	Last    uint64 `json:"last"`    // sequence of the newest record that is kept; 0: none
 	Records uint64 `json:"records"` // records that are kept
-	Bytes   int64  `json:"bytes"`   // memory in use
+	Bytes   int64  `json:"bytes"`   // memory that they take
 	Dropped uint64 `json:"dropped"` // records that are gone
 }
 
-func (j *Journal) collect(q Query) (all []Record, last uint64, chosen []*stream) {
-	for name, s := range j.streams {
-		if len(q.Streams) == 0 || slices.ContainsFunc(q.Streams, func(want string) bool {
-			return want == name || strings.HasSuffix(want, "/") && strings.HasPrefix(name, want)
-		}) {
-			all = append(all, s.records...)
-			chosen = append(chosen, s)
-		}
-	}
-	sort.Slice(all, func(a, b int) bool { return all[a].Seq < all[b].Seq })
-	return all, j.last, chosen
-}
-
-func walk(all []Record, q Query) (p Page, stopped uint64) {
-	for i := range all {
-		p.Visited++
-		if q.Kinds.Has(all[i].Kind) && (q.Match == nil || q.Match(&all[i])) {
-			p.Records = append(p.Records, all[i])
-		}
-		if i+1 < len(all) && (q.Limit > 0 && len(p.Records) >= q.Limit || q.Budget > 0 && p.Visited >= q.Budget) {
-			p.More = true
-			return p, all[i].Seq
-		}
-	}
-	return p, 0
-}
-
-// After returns the records with a sequence greater than cursor.
-func (j *Journal) After(cursor uint64, q Query) Page {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	all, last, chosen := j.collect(q)
-	all = all[sort.Search(len(all), func(i int) bool { return all[i].Seq > cursor }):]
-	p, next := walk(all, q)
-	if p.Next = next; !p.More {
-		p.Next = max(cursor, last)
-	}
-	for _, s := range chosen {
-		if s.gone > cursor {
-			p.Lost += min(s.dropped, s.gone-cursor)
-		}
-	}
-	return p
-}
-
-// Before returns the records with a sequence smaller than cursor (0: from the end), oldest first.
-func (j *Journal) Before(cursor uint64, q Query) Page {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	all, last, _ := j.collect(q)
-	if cursor == 0 {
-		cursor = last + 1
-	}
-	all = all[:sort.Search(len(all), func(i int) bool { return all[i].Seq >= cursor })]
-	slices.Reverse(all)
-	p, next := walk(all, q)
-	slices.Reverse(p.Records)
-	if p.Next = next; !p.More {
-		p.Next = 1
-	}
-	return p
-}
-
-// Seek returns the cursor from which After starts at the first record of q's streams at or after t.
-func (j *Journal) Seek(t time.Time, q Query) uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	all, last, _ := j.collect(q)
-	for _, r := range all {
-		if !r.Time.Before(t) {
-			return r.Seq - 1
-		}
-	}
-	return last
-}
-
-// Streams describes every stream there has been, sorted by name.
+// Streams describes every stream that there has been, sorted by name.
 func (j *Journal) Streams() []StreamInfo {
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	infos := make([]StreamInfo, 0, len(j.streams))
-	for _, s := range j.streams {
-		info := StreamInfo{Name: s.name, Records: uint64(len(s.records)), Bytes: s.bytes, Dropped: s.dropped}
-		if n := len(s.records); n > 0 {
-			info.First, info.Last = s.records[0].Seq, s.records[n-1].Seq
-		}
-		infos = append(infos, info)
+	infos := make([]StreamInfo, len(j.all))
+	for i, s := range j.all {
+		infos[i] = s.info()
 	}
+	j.mu.Unlock()
 	slices.SortFunc(infos, func(a, b StreamInfo) int { return strings.Compare(a.Name, b.Name) })
 	return infos
 }
