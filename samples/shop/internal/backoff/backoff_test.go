@@ -1,0 +1,45 @@
+package backoff
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNextDoublesWithinMax(t *testing.T) {
+	b := Backoff{First: 100 * time.Millisecond, Max: time.Second}
+	for i, want := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
+		want *= time.Millisecond
+		if got := b.Next(); got > want || got < want*4/5 {
+			t.Errorf("pause %d is %s, want within a fifth below %s", i, got, want)
+		}
+	}
+	for range 100 { // far beyond what a shift can hold
+		if got := b.Next(); got > time.Second || got < 800*time.Millisecond {
+			t.Fatalf("pause became %s", got)
+		}
+	}
+	b.Reset()
+	if got := b.Next(); got > 100*time.Millisecond {
+		t.Errorf("after Reset the pause is %s", got)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := Wait(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait gave %v", err)
+		}
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("Wait took %s", took)
+		}
+		if err := Wait(t.Context(), time.Minute); err != nil {
+			t.Errorf("Wait gave %v", err)
+		}
+	})
+}
