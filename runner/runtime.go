@@ -148,6 +148,7 @@ type Instance struct {
 	Ports      []Port        `json:"ports,omitempty"`
 	Networks   []string      `json:"networks,omitempty"`  // engine ids of the networks that it is connected to
 	Addresses  []string      `json:"addresses,omitempty"` // its own IP addresses, where the host can reach them
+	Seen       uint64        `json:"-"`                   // order of observation: of two observations of one instance, from Watch or Do, the higher is newer
 }
 
 // Alive tells whether the instance has a process now.
