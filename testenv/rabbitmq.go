@@ -1,0 +1,142 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// OwnerLabel is on every container that this package starts; its value is the number of the process that started it.
+const OwnerLabel = "msdev.testenv.owner"
+
+// A Rabbit is a running RabbitMQ with its management plugin, and the user guest with the password guest.
+type Rabbit struct {
+	// AMQP is its address for clients, as amqp://guest:guest@HOST:PORT/.
+	AMQP string
+	// Management is the root of its HTTP API, as http://guest:guest@HOST:PORT.
+	Management string
+	// Container is its id, and Host the address of its engine.
+	Container, Host string
+}
+
+// RabbitMQ starts one of the lines 3.10 and 4.0 in a container, waits until its management answers, and removes it with
+// the test. It takes 5 to 20 seconds: let subtests share one, each with its own virtual host.
+func RabbitMQ(t testing.TB, line string) Rabbit {
+	t.Helper()
+	image := map[string]string{"3.10": "rabbitmq:3-management", "4.0": "rabbitmq:4-management"}[line]
+	if image == "" {
+		t.Fatalf("testenv: there is no RabbitMQ %s, only 3.10 and 4.0", line)
+	}
+	host := Engines(t)[0].Host
+	id := docker(t, host, "run", "--detach", "--label", fmt.Sprintf("%s=%d", OwnerLabel, os.Getpid()),
+		"--hostname", "rabbit", "--publish", "127.0.0.1::5672", "--publish", "127.0.0.1::15672", image)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("RabbitMQ %s ends with:\n%s", line, docker(t, host, "logs", "--tail", "30", id))
+		}
+		docker(t, host, "rm", "--force", "--volumes", id)
+	})
+	amqp, management := addresses(t, host, id)
+	r := Rabbit{AMQP: "amqp://guest:guest@" + amqp + "/", Management: "http://guest:guest@" + management, Container: id, Host: host}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := r.wait(ctx, line); err != nil {
+		t.Fatalf("RabbitMQ %s: %v", line, err)
+	}
+	return r
+}
+
+// addresses are where clients reach the container's AMQP and management ports: the container's own address, which no
+// proxy stands before, or the published ports where containers live in a virtual machine.
+func addresses(t testing.TB, host, id string) (amqp, management string) {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		ip := docker(t, host, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", id)
+		return ip + ":5672", ip + ":15672"
+	}
+	return docker(t, host, "port", id, "5672/tcp"), docker(t, host, "port", id, "15672/tcp")
+}
+
+// wait returns when the management answers with the wanted version: of all its parts it is the last one up. RabbitMQ
+// tells nobody when it is, so this asks.
+func (r Rabbit) wait(ctx context.Context, line string) error {
+	for {
+		version, err := r.version(ctx)
+		if err == nil && !strings.HasPrefix(version, line+".") {
+			return fmt.Errorf("the image holds version %s", version)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (r Rabbit) version(ctx context.Context) (string, error) {
+	var overview struct {
+		Version string `json:"rabbitmq_version"`
+	}
+	err := r.do(ctx, http.MethodGet, "/api/overview", &overview)
+	return overview.Version, err
+}
+
+// VirtualHost makes a virtual host of its own for one test and returns the URL for clients of it.
+func (r Rabbit) VirtualHost(t testing.TB) string {
+	t.Helper()
+	name := ProjectName(t)
+	if err := r.do(t.Context(), http.MethodPut, "/api/vhosts/"+url.PathEscape(name), nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.do(context.Background(), http.MethodDelete, "/api/vhosts/"+url.PathEscape(name), nil); err != nil {
+			t.Log(err)
+		}
+	})
+	return r.AMQP + name
+}
+
+// do asks the management's HTTP API, and decodes its answer into out unless that is nil.
+func (r Rabbit) do(ctx context.Context, method, path string, out any) error {
+	ask, err := http.NewRequestWithContext(ctx, method, r.Management+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("%s %s: %s", method, path, answer.Status)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(answer.Body).Decode(out)
+}
+
+// docker runs the docker command on an engine, and returns the first line that it prints.
+func docker(t testing.TB, host string, args ...string) string {
+	t.Helper()
+	var errs bytes.Buffer
+	cmd := exec.Command("docker", append([]string{"--host", host}, args...)...)
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("docker %s: %v\n%s", args[0], err, errs.Bytes())
+	}
+	return strings.TrimSpace(string(out))
+}

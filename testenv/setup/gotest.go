@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"msdev/testenv"
+)
+
+// test lints and tests every module, or with arguments runs go test with them. It goes on after a failure, so that one
+// run tells all.
+func (m *machine) test(ctx context.Context, state testenv.State, args []string) error {
+	complete := len(state.Missing) == 0
+	env := os.Environ()
+	if complete {
+		env = append(env, "MSDEV_TEST_REQUIRE=1")
+	}
+	if len(args) > 0 {
+		return m.goTest(ctx, m.repo, env, args, complete)
+	}
+	mods, err := filepath.Glob(filepath.Join(m.repo, "samples", "*", "go.mod"))
+	if err != nil {
+		return err
+	}
+	dirs := []string{m.repo}
+	for _, mod := range mods {
+		dirs = append(dirs, filepath.Dir(mod))
+	}
+	var errs []error
+	for _, dir := range dirs {
+		fmt.Printf("golangci-lint run ./... (%s)\n", m.relative(dir))
+		lint := command(ctx, io.Discard, m.path("bin", "golangci-lint"), "run", "./...")
+		lint.Dir, lint.Stdout, lint.Stderr = dir, os.Stdout, os.Stderr
+		errs = append(errs, say(lint.Run(), "golangci-lint in "+m.relative(dir)))
+	}
+	for _, dir := range dirs {
+		fmt.Printf("go test -race ./... (%s)\n", m.relative(dir))
+		errs = append(errs, m.goTest(ctx, dir, env, []string{"./..."}, complete))
+	}
+	return errors.Join(errs...)
+}
+
+func (m *machine) relative(dir string) string {
+	name, err := filepath.Rel(m.repo, dir)
+	if err != nil {
+		return dir
+	}
+	return name
+}
+
+// goTest runs go test in one module and prints what it would print without -json, and the tests that were skipped with
+// their reasons. On a machine that misses nothing a skipped test is a failed one.
+func (m *machine) goTest(ctx context.Context, dir string, env, args []string, complete bool) error {
+	// -count=1: whether a test passes depends on engines and brokers, which the test cache does not see.
+	cmd := command(ctx, io.Discard, "go", slices.Concat([]string{"test", "-json", "-race", "-count=1", "-timeout=20m"}, args)...)
+	cmd.Dir, cmd.Env, cmd.Stderr = dir, env, os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	skipped, err := printTests(os.Stdout, out, slices.Contains(args, "-v"))
+	err = errors.Join(err, say(cmd.Wait(), "go test in "+m.relative(dir)))
+	if len(skipped) == 0 {
+		return err
+	}
+	fmt.Printf("skipped:\n%s", strings.Join(skipped, ""))
+	if complete {
+		err = errors.Join(err, fmt.Errorf("%d tests were skipped on a machine that has all they need", len(skipped)))
+	}
+	return err
+}
+
+// An event is a line of go test -json.
+type event struct{ Action, Package, Test, Output string }
+
+// printTests prints the output of packages, and of the tests that failed or, when verbose, of all. It returns a
+// description of each that was skipped.
+func printTests(to io.Writer, from io.Reader, verbose bool) (skipped []string, err error) {
+	type id struct{ pkg, test string }
+	said := map[id]*strings.Builder{}
+	lines := bufio.NewReader(from)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return skipped, nil
+		}
+		if err != nil {
+			return skipped, err
+		}
+		var e event
+		if json.Unmarshal(line, &e) != nil {
+			fmt.Fprintf(to, "%s", line)
+			continue
+		}
+		key := id{e.Package, e.Test}
+		switch e.Action {
+		case "output", "build-output":
+			if e.Test == "" || verbose {
+				fmt.Fprint(to, packageLine(e.Output, verbose))
+				break
+			}
+			if said[key] == nil {
+				said[key] = &strings.Builder{}
+			}
+			said[key].WriteString(e.Output)
+		case "fail", "skip", "pass":
+			text := ""
+			if said[key] != nil {
+				text = said[key].String()
+			}
+			delete(said, key)
+			switch {
+			case e.Test == "":
+			case e.Action == "fail":
+				fmt.Fprint(to, text)
+			case e.Action == "skip":
+				skipped = append(skipped, fmt.Sprintf("  %s %s\n%s", e.Package, e.Test, reasons(text)))
+			}
+		}
+	}
+}
+
+// packageLine is what go test shows of a package's own lines: not the PASS of each that passed.
+func packageLine(line string, verbose bool) string {
+	if line == "PASS\n" && !verbose {
+		return ""
+	}
+	return line
+}
+
+// reasons are the lines of a skipped test that are not go test's own.
+func reasons(text string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if trimmed := strings.TrimSpace(line); !strings.HasPrefix(trimmed, "===") && !strings.HasPrefix(trimmed, "---") {
+			kept.WriteString("    " + trimmed + "\n")
+		}
+	}
+	return kept.String()
+}
