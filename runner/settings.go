@@ -1,0 +1,233 @@
+package runner
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// settingsKey is where msdev's own settings stand in a compose file: at the top, and in each service.
+const settingsKey = "x-msdev"
+
+// Settings are the project's x-msdev.
+type Settings struct {
+	Runtime string           `yaml:"runtime" one:"auto docker process"`
+	Brokers []BrokerSettings `yaml:"brokers"`
+	Record  string           `yaml:"record" one:"off on"`
+}
+
+// BrokerSettings name a broker outside of the project.
+type BrokerSettings struct {
+	Name  string `yaml:"name"`
+	URL   string `yaml:"url"`
+	Allow string `yaml:"allow" one:"read write"`
+}
+
+// ServiceSettings are a service's x-msdev. What is not set is empty and means the default.
+type ServiceSettings struct {
+	Runtime string            `yaml:"runtime" one:"auto docker process"`
+	Build   Command           `yaml:"build"` // run before each start of a native service
+	Run     Command           `yaml:"run"`   // the native service
+	Dir     string            `yaml:"dir"`   // where both run
+	Env     map[string]string `yaml:"env"`   // on top of the service's environment
+	Ready   Ready             `yaml:"ready"`
+	Watch   Watch             `yaml:"watch"`
+	Reload  string            `yaml:"reload" one:"restart swap manual off"`
+	Calls   string            `yaml:"calls" one:"off tee terminate"`
+	Protos  []string          `yaml:"protos"`
+	Broker  string            `yaml:"broker" one:"rabbitmq kafka none"`
+}
+
+// Command is a program with its arguments, or a single string as a shell would read it.
+type Command struct {
+	Line string   // where it was written as a string
+	Args []string // where it was written as a list
+}
+
+// Ready is how to tell that a native service can take work. At most one is set.
+type Ready struct {
+	HTTP string   `yaml:"http"` // PORT/path
+	TCP  int      `yaml:"tcp"`
+	GRPC int      `yaml:"grpc"`
+	Log  string   `yaml:"log"` // a regular expression on a line of output
+	Exec []string `yaml:"exec"`
+}
+
+// Watch is what to watch for changes, and what not.
+type Watch struct {
+	Paths  []string `yaml:"paths"`
+	Ignore []string `yaml:"ignore"`
+}
+
+// readSettings decodes x-msdev of the project and of each enabled service.
+func (p *Project) readSettings() error {
+	d := decoder{src: p.src}
+	p.Settings = Settings{}
+	if v, ok := p.Compose.Extensions[settingsKey]; ok {
+		d.into(reflect.ValueOf(&p.Settings).Elem(), v, settingsKey)
+	}
+	p.Services = make(map[string]ServiceSettings, len(p.Compose.Services))
+	for _, name := range p.Order {
+		var s ServiceSettings
+		if v, ok := p.Compose.Services[name].Extensions[settingsKey]; ok {
+			d.into(reflect.ValueOf(&s).Elem(), v, "services", name, settingsKey)
+		}
+		if d.err != nil {
+			break
+		}
+		p.Services[name] = s
+	}
+	if d.err != nil { // not `return d.err`: a nil *Error in an error is not nil
+		return d.err
+	}
+	return nil
+}
+
+// decoder fills structs from the model's untyped values and keeps the first error. It is strict: a key that is not known is an
+// error with file and line.
+type decoder struct {
+	src *sources
+	err *Error
+}
+
+func (d *decoder) fail(path []string, hint, format string, args ...any) {
+	if d.err == nil {
+		d.err = d.src.fail(d.src.find(path...), "%s: %s", strings.Join(path, "."), fmt.Sprintf(format, args...))
+		d.err.Hint = hint
+	}
+}
+
+// into decodes v, which stands at path, into to.
+func (d *decoder) into(to reflect.Value, v any, path ...string) {
+	if v == nil || d.err != nil {
+		return
+	}
+	switch target := to.Addr().Interface().(type) {
+	case *Command:
+		if line, ok := v.(string); ok {
+			target.Line = line
+			return
+		}
+		d.list(reflect.ValueOf(&target.Args).Elem(), v, path)
+		return
+	case *Watch:
+		if _, isMap := v.(map[string]any); !isMap {
+			d.list(reflect.ValueOf(&target.Paths).Elem(), v, path)
+			return
+		}
+	}
+	switch to.Kind() {
+	case reflect.Struct:
+		d.fields(to, v, path)
+	case reflect.Slice:
+		d.list(to, v, path)
+	case reflect.Map:
+		d.strings(to, v, path)
+	case reflect.Int:
+		n, ok := v.(int)
+		if !ok || n < 1 || n > 65535 {
+			d.fail(path, "Give a number from 1 to 65535.", "%v is no port", v)
+			return
+		}
+		to.SetInt(int64(n))
+	default:
+		switch v.(type) {
+		case string, int, float64, bool:
+			to.SetString(text(v))
+		default:
+			d.fail(path, "", "must be a string")
+		}
+	}
+}
+
+// text writes a YAML scalar as a user would; `off` and `on` are words to us, wherever YAML takes them for booleans.
+func text(v any) string {
+	if b, ok := v.(bool); ok {
+		if b {
+			return "on"
+		}
+		return "off"
+	}
+	return fmt.Sprint(v)
+}
+
+func (d *decoder) fields(to reflect.Value, v any, path []string) {
+	entries, ok := v.(map[string]any)
+	if !ok {
+		d.fail(path, "", "must be a mapping")
+		return
+	}
+	known := map[string]int{}
+	var names []string
+	for i := range to.NumField() {
+		name := to.Type().Field(i).Tag.Get("yaml")
+		known[name] = i
+		names = append(names, name)
+	}
+	for _, key := range sortedKeys(entries) {
+		at := append(slices.Clone(path), key)
+		i, ok := known[key]
+		if !ok {
+			hint := fmt.Sprintf("It has: %s.", strings.Join(names, ", "))
+			if like := nearest(key, names); like != "" {
+				hint = didYouMean(like)
+			}
+			d.err = d.src.fail(d.src.find(at...), "%s: unknown key %q", strings.Join(path, "."), key)
+			d.err.Hint = hint
+			return
+		}
+		d.into(to.Field(i), entries[key], at...)
+		if one := strings.Fields(to.Type().Field(i).Tag.Get("one")); one != nil && !slices.Contains(one, to.Field(i).String()) {
+			d.fail(at, fmt.Sprintf("It is one of: %s.", strings.Join(one, ", ")), "%q is not a value of it", to.Field(i).String())
+		}
+		if d.err != nil {
+			return
+		}
+	}
+	if to.Type() == reflect.TypeFor[Ready]() && len(entries) > 1 {
+		d.fail(path, "Keep one of them.", "a service is ready by one test, and here are %s", strings.Join(sortedKeys(entries), " and "))
+	}
+}
+
+// list decodes a list, or a single value as a list of one.
+func (d *decoder) list(to reflect.Value, v any, path []string) {
+	items, ok := v.([]any)
+	if !ok {
+		if _, isMap := v.(map[string]any); isMap {
+			d.fail(path, "", "must be a list")
+			return
+		}
+		items = []any{v}
+	}
+	out := reflect.MakeSlice(to.Type(), len(items), len(items))
+	for i, item := range items {
+		d.into(out.Index(i), item, append(slices.Clone(path), fmt.Sprint(i))...)
+	}
+	to.Set(out)
+}
+
+// strings decodes a mapping to strings; a list of NAME=value does as well, as in `environment`.
+func (d *decoder) strings(to reflect.Value, v any, path []string) {
+	out := map[string]string{}
+	switch entries := v.(type) {
+	case map[string]any:
+		for key, value := range entries {
+			if value == nil {
+				value = ""
+			}
+			out[key] = fmt.Sprint(value)
+		}
+	case []any:
+		for _, item := range entries {
+			name, value, ok := strings.Cut(fmt.Sprint(item), "=")
+			if !ok {
+				d.fail(path, "", "%q is not of the form NAME=value", name)
+			}
+			out[name] = value
+		}
+	default:
+		d.fail(path, "", "must be a mapping")
+	}
+	to.Set(reflect.ValueOf(out))
+}
