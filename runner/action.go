@@ -29,6 +29,7 @@ const (
 // Action is one step: plain data, made by Plan and carried out by a Runtime.
 type Action struct {
 	Op       Op             `json:"op"`
+	Runtime  string         `json:"runtime"` // the name of the Runtime that does it
 	Service  string         `json:"service,omitempty"`
 	Number   int            `json:"number,omitempty"`
 	Instance string         `json:"instance,omitempty"` // ID
@@ -43,7 +44,7 @@ type Action struct {
 
 // ID names the thing that the action works on and what it does, so that one action is never under way twice.
 func (a Action) ID() string {
-	return fmt.Sprintf("%s/%s/%d/%s/%s", a.Op, a.Service, a.Number, a.Instance, a.Key)
+	return fmt.Sprintf("%s/%s/%s/%d/%s/%s", a.Op, a.Runtime, a.Service, a.Number, a.Instance, a.Key)
 }
 
 // String is the action as `up --dry-run` prints it.

@@ -18,7 +18,7 @@ func (s *sources) diagnose(m *types.Project) *Error {
 			continue
 		}
 		for _, check := range []func(*types.Project, types.ServiceConfig) *Error{
-			s.checkSource, s.checkDependsOn, s.checkNetworks, s.checkVolumes, s.checkFiles,
+			s.checkSource, s.checkNetworks, s.checkDependsOn, s.checkVolumes, s.checkFiles, s.checkHealth,
 		} {
 			if e := check(m, service); e != nil {
 				e.Service = name
@@ -62,12 +62,6 @@ func (s *sources) checkDependsOn(m *types.Project, service types.ServiceConfig) 
 		}
 		return s.missing(at, service.Name, "depends on", name, "", slices.Sorted(maps.Keys(m.AllServices())))
 	}
-	if name, ok := strings.CutPrefix(service.NetworkMode, types.ServicePrefix); ok {
-		if _, ok := m.Services[name]; !ok {
-			at := s.find("services", service.Name, "network_mode")
-			return s.missing(at, service.Name, "shares the network of", name, "", slices.Sorted(maps.Keys(m.AllServices())))
-		}
-	}
 	return nil
 }
 
@@ -96,6 +90,12 @@ func (s *sources) checkNetworks(m *types.Project, service types.ServiceConfig) *
 		e := s.fail(s.find("services", service.Name, "network_mode"), "service %q has both network_mode and networks", service.Name)
 		e.Hint = "Take one of the two away."
 		return e
+	}
+	if name, ok := strings.CutPrefix(service.NetworkMode, types.ServicePrefix); ok {
+		if _, ok := m.AllServices()[name]; !ok {
+			at := s.find("services", service.Name, "network_mode")
+			return s.missing(at, service.Name, "shares the network of", name, "", slices.Sorted(maps.Keys(m.AllServices())))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(service.Networks)) {
 		if _, ok := m.Networks[name]; !ok {
@@ -139,9 +139,19 @@ func (s *sources) checkFiles(m *types.Project, service types.ServiceConfig) *Err
 	return nil
 }
 
+func (s *sources) checkHealth(_ *types.Project, service types.ServiceConfig) *Error {
+	if service.HealthCheck == nil || len(service.HealthCheck.Test) == 0 || slices.Contains([]string{"CMD", "CMD-SHELL", "NONE"}, service.HealthCheck.Test[0]) {
+		return nil
+	}
+	e := s.fail(s.find("services", service.Name, "healthcheck", "test"), "the health test of service %q begins with %q", service.Name, service.HealthCheck.Test[0])
+	e.Hint = `It begins with "CMD" (program and arguments), "CMD-SHELL" (a line for the shell) or "NONE".`
+	return e
+}
+
 // missing is the error for a name that is used and not declared. section is the part of the file that declares it, or "".
 func (s *sources) missing(at position, service, uses, name, section string, there []string) *Error {
 	e := s.fail(at, "service %q %s %q, which does not exist", service, uses, name)
+	there = slices.DeleteFunc(there, func(other string) bool { return section == "" && other == service })
 	switch like := nearest(name, there); {
 	case like != "":
 		e.Hint = didYouMean(like)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -178,12 +179,17 @@ func (f *found) readEnvFiles(dir string) error {
 	var err error
 	f.warnings = append(f.warnings, composeWarnings(func() { vars, err = dotenv.GetEnvFromFile(f.env, files) })...)
 	if err != nil {
-		msg := strings.TrimPrefix(err.Error(), "failed to read ")
-		return &Error{Kind: ErrUsage, Msg: strings.TrimSuffix(msg, "."), Hint: "An env file has lines of the form NAME=value.", Err: err}
+		msg := err.Error()
+		if m := envFileLine.FindStringSubmatch(msg); m != nil {
+			msg = position{file: show(f.workDir, m[1])}.String() + ":" + m[2] + ": " + m[3]
+		}
+		return &Error{Kind: ErrUsage, Msg: msg, Hint: "An env file has lines of the form NAME=value.", Err: err}
 	}
 	f.env.Merge(vars)
 	return nil
 }
+
+var envFileLine = regexp.MustCompile(`(?s)^failed to read (.+?): line (\d+): (.*)$`)
 
 func (f *found) boolean(name string) (bool, error) {
 	value, ok := f.env[name]

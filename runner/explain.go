@@ -29,6 +29,9 @@ func (s *sources) explain(err error) *Error {
 		}
 	}
 	if e == nil {
+		if _, list, ok := strings.Cut(text, "decoding failed due to the following error(s):\n\n"); ok {
+			text = strings.ReplaceAll(list, "'", "")
+		}
 		first, _, _ := strings.Cut(text, "\n")
 		e = s.fail(s.mentioned(text), "%s", strings.TrimSuffix(first, ": invalid compose project"))
 	}
@@ -38,8 +41,11 @@ func (s *sources) explain(err error) *Error {
 
 // mentioned finds the first path of the model that a text names.
 func (s *sources) mentioned(text string) position {
-	for _, m := range mentionedPath.FindAllString(text, -1) {
+	if m := mentionedPath.FindString(text); m != "" {
 		return s.findDotted(strings.Trim(m, ".:"))
+	}
+	if word, _, _ := strings.Cut(text, " "); s.known(strings.TrimSuffix(word, ":")) {
+		return s.findDotted(strings.TrimSuffix(word, ":"))
 	}
 	if m := mentionedService.FindStringSubmatch(text); m != nil {
 		return s.find("services", m[1])
@@ -48,7 +54,7 @@ func (s *sources) mentioned(text string) position {
 }
 
 var (
-	mentionedPath    = regexp.MustCompile(`\b(?:services|networks|volumes|secrets|configs|include)\.[\w.\-\[\]]+`)
+	mentionedPath    = regexp.MustCompile(`\b(?:services|networks|volumes|secrets|configs|include)[.\[][\w.\-\[\]]+`)
 	mentionedService = regexp.MustCompile(`\bservice "?([\w.\-]+)"?`)
 	interpolating    = regexp.MustCompile(`error while interpolating (\S+): (.*)`)
 	invalidTemplate  = regexp.MustCompile(`(?s)invalid interpolation format for (\S+)\.\n.*\n(.*)`)
@@ -63,8 +69,8 @@ var (
 
 // segments splits a path of the model, as compose-go writes it, into the names that the files have. Names may have dots.
 func (s *sources) segments(dotted string) []string {
-	dotted = strings.NewReplacer("[]", "", "[", ".", "]", "", "..", ".").Replace(dotted)
-	parts := strings.Split(strings.Trim(dotted, "."), ".")
+	dotted = strings.NewReplacer("[]", "", "[", ".", "]", "").Replace(dotted)
+	parts := strings.FieldsFunc(dotted, func(r rune) bool { return r == '.' })
 	var path []string
 	for len(parts) > 0 {
 		n := 1
@@ -124,11 +130,11 @@ func (s *sources) badSchema(text string, _ error) *Error {
 		return nil
 	}
 	dotted, what := m[2], m[3]
-	in := ""
-	if dotted != "" {
-		in = dotted + ": "
-	}
 	keys := unknownKeys.FindStringSubmatch(what)
+	if what == "false schema" { // the last name of the path is the key that is not allowed
+		path := s.segments(dotted)
+		return s.unknownKey(path[:len(path)-1], path[len(path)-1])
+	}
 	if keys == nil {
 		if words, ok := strings.CutPrefix(what, "must be a "); ok {
 			what = "must be " + plainType(words)
@@ -138,12 +144,15 @@ func (s *sources) badSchema(text string, _ error) *Error {
 		}
 		return s.fail(s.findDotted(m[2]), "%s %s", dotted, what)
 	}
-	key := quoted.FindStringSubmatch(keys[1])[1]
-	path := s.segments(dotted)
-	if dotted == "" {
-		path = nil
+	return s.unknownKey(s.segments(dotted), quoted.FindStringSubmatch(keys[1])[1])
+}
+
+func (s *sources) unknownKey(path []string, key string) *Error {
+	in := strings.Join(path, ".")
+	if in != "" {
+		in += ": "
 	}
-	e := s.fail(s.find(append(path, key)...), "%sunknown key %q", in, key)
+	e := s.fail(s.find(append(slices.Clone(path), key)...), "%sunknown key %q", in, key)
 	e.Hint = "Keys of your own begin with x-."
 	if like := nearest(key, attributes(path)); like != "" {
 		e.Hint = didYouMean(like)
@@ -212,6 +221,7 @@ func (s *sources) badExtends(text string, _ error) *Error {
 			name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "extends "), " in ")
 			chain = append(chain, name)
 		}
+		chain = rotate(chain, s.serviceOrder())
 		e := s.fail(s.find("services", chain[0], "extends"), "services extend each other in a circle: %s", strings.Join(chain, " → "))
 		e.Hint = "Take one of the extends away."
 		return e
@@ -225,6 +235,18 @@ func (s *sources) badExtends(text string, _ error) *Error {
 		e.Hint = didYouMean(like)
 	}
 	return e
+}
+
+// rotate turns a circle, whose last name is its first, so that it begins with the name that is first in order.
+func rotate(circle, order []string) []string {
+	circle = circle[:len(circle)-1]
+	for _, name := range order {
+		if i := slices.Index(circle, name); i >= 0 {
+			circle = slices.Concat(circle[i:], circle[:i])
+			break
+		}
+	}
+	return append(circle, circle[0])
 }
 
 var portWords = regexp.MustCompile(`(?i)\b(hostPort|containerPort|port range|ports?:|No port specified|invalid proto|invalid ip)`)

@@ -178,7 +178,7 @@ func (d *decoder) fields(to reflect.Value, v any, path []string) {
 			return
 		}
 		d.into(to.Field(i), entries[key], at...)
-		if one := strings.Fields(to.Type().Field(i).Tag.Get("one")); one != nil && !slices.Contains(one, to.Field(i).String()) {
+		if one := strings.Fields(to.Type().Field(i).Tag.Get("one")); len(one) > 0 && !slices.Contains(one, to.Field(i).String()) {
 			d.fail(at, fmt.Sprintf("It is one of: %s.", strings.Join(one, ", ")), "%q is not a value of it", to.Field(i).String())
 		}
 		if d.err != nil {

@@ -109,7 +109,7 @@ func (s *sources) read(path string) error {
 func (s *sources) yamlError(path string, err error) *Error {
 	at := position{file: s.show(path)}
 	text := strings.TrimSpace(strings.NewReplacer("yaml: ", "", "unmarshal errors:", "", "construct errors:", "").Replace(err.Error()))
-	if m := yamlLine.FindStringSubmatchIndex(text); m != nil {
+	for m := yamlLine.FindStringSubmatchIndex(text); m != nil; m = yamlLine.FindStringSubmatchIndex(text) { // the last one is the exact one
 		at.line, _ = strconv.Atoi(text[m[2]:m[3]])
 		text = text[:m[0]] + text[m[1]:]
 	}
@@ -159,8 +159,10 @@ func (s *sources) serviceOrder() []string {
 }
 
 // show is a file's name as the user would type it.
-func (s *sources) show(path string) string {
-	rel, err := filepath.Rel(s.workDir, path)
+func (s *sources) show(path string) string { return show(s.workDir, path) }
+
+func show(workDir, path string) string {
+	rel, err := filepath.Rel(workDir, path)
 	if err != nil || strings.HasPrefix(rel, filepath.Join("..", "..", "..")) {
 		return path
 	}

@@ -22,6 +22,7 @@ type Status struct {
 	State     ServiceState `json:"state"`
 	Detail    string       `json:"detail,omitempty"` // why: "waits for db: healthy", "exited 1, again in 4s", "healthy"
 	Wanted    bool         `json:"wanted"`           // it was asked to run
+	Orphan    bool         `json:"orphan,omitempty"` // not in the compose file
 	Image     string       `json:"image,omitempty"`
 	Since     time.Time    `json:"since,omitzero"` // when the oldest running instance started; zero when none runs
 	Restarts  int          `json:"restarts"`

@@ -7,9 +7,9 @@ import (
 
 // nearest returns the candidate that a mistyped word most likely stands for, or "" if none is close.
 func nearest(word string, candidates []string) string {
-	best, distance := "", len(word)/3+2
+	best, distance := "", min((len(word)+2)/3, len(word)-1)
 	for _, c := range candidates {
-		if d := edits(strings.ToLower(word), strings.ToLower(c)); d < distance {
+		if d := edits(strings.ToLower(word), strings.ToLower(c)); d < distance || d == distance && best == "" {
 			best, distance = c, d
 		}
 	}

@@ -21,6 +21,7 @@ const (
 	VerbKill    Verb = "kill"    // kill at once
 	VerbPause   Verb = "pause"
 	VerbUnpause Verb = "unpause"
+	VerbLogs    Verb = "logs" // return once the output from before the session is in the journal
 	VerbQuit    Verb = "quit" // end the session, leaving containers as they are
 )
 
@@ -31,7 +32,10 @@ type Command struct {
 	Up       UpOptions      `json:"up,omitzero"`
 	Down     DownOptions    `json:"down,omitzero"`
 	Timeout  *time.Duration `json:"timeout,omitempty"` // grace period for stops; nil is each service's own
-	NoDeps   bool           `json:"noDeps,omitempty"`  // up, restart: leave dependencies and dependents alone
+	NoDeps   bool           `json:"noDeps,omitempty"`  // up, start, restart: do not start, and do not wait for, dependencies
+
+	// Load has an up read the project with these options instead of those that the session was started with.
+	Load *runner.LoadOptions `json:"load,omitempty"`
 }
 
 // UpOptions are the flags of `up`.
@@ -43,9 +47,12 @@ type UpOptions struct {
 	Pull          string         `json:"pull,omitempty"` // always, missing, never, or empty for each service's own policy
 	ForceRecreate bool           `json:"forceRecreate,omitempty"`
 	NoRecreate    bool           `json:"noRecreate,omitempty"`
+	RecreateDeps  bool           `json:"recreateDeps,omitempty"` // --always-recreate-deps
+	RenewVolumes  bool           `json:"renewVolumes,omitempty"` // replaced instances get new anonymous volumes
 	RemoveOrphans bool           `json:"removeOrphans,omitempty"`
 	Scale         map[string]int `json:"scale,omitempty"`
 	Rollback      bool           `json:"rollback,omitempty"` // when it fails, remove what this command made (up without -d)
+	Linger        bool           `json:"linger,omitempty"`   // the session stays until it is told to end (up without -d)
 	DryRun        bool           `json:"dryRun,omitempty"`   // Result.Plan tells what would be done; nothing is
 }
 

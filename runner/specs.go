@@ -1,0 +1,77 @@
+package runner
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// Specs returns what a plan needs to know of each enabled service, dependencies first. of names each service's runtime.
+func (p *Project) Specs(of map[string]string) []Spec {
+	specs := make([]Spec, 0, len(p.Order))
+	for _, name := range p.Order {
+		s := p.Compose.Services[name]
+		spec := Spec{Name: name, Runtime: of[name], Image: s.Image, Build: s.Build != nil, PullPolicy: s.PullPolicy,
+			Hash: p.Hashes[name], DependsOn: p.Dependencies(name), Networks: slices.Sorted(maps.Keys(s.Networks)), Scale: s.GetScale()}
+		if spec.Image == "" && spec.Build {
+			spec.Image = p.Name + "-" + name
+		}
+		spec.NamedImage = s.Image != ""
+		for _, v := range s.Volumes {
+			if v.Type == types.VolumeTypeVolume && v.Source != "" && !slices.Contains(spec.Volumes, v.Source) {
+				spec.Volumes = append(spec.Volumes, v.Source)
+			}
+		}
+		specs = append(specs, spec)
+	}
+	return specs
+}
+
+// Resources returns the networks and volumes that the project itself makes, with their config hashes.
+func (p *Project) Resources() (Resources, error) {
+	r := Resources{Networks: map[string]string{}, Volumes: map[string]string{}}
+	for key, n := range p.Compose.Networks {
+		if n.External {
+			continue
+		}
+		hash, err := NetworkHash(n)
+		if err != nil {
+			return r, err
+		}
+		r.Networks[key] = hash
+	}
+	for key, v := range p.Compose.Volumes {
+		if v.External {
+			continue
+		}
+		hash, err := VolumeHash(v)
+		if err != nil {
+			return r, err
+		}
+		r.Volumes[key] = hash
+	}
+	return r, nil
+}
+
+// Enable returns the project with the named services enabled too, whatever profiles they belong to.
+func (p *Project) Enable(services []string) (*Project, error) {
+	for _, name := range services {
+		if _, err := p.any(name); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.ContainsFunc(services, func(name string) bool { return !slices.Contains(p.Order, name) }) {
+		return p, nil
+	}
+	enabled, err := p.model.WithServicesEnabled(services...)
+	if err != nil {
+		return nil, p.src.explain(err)
+	}
+	q := *p
+	q.model = enabled
+	if err := q.settle(enabled); err != nil {
+		return nil, err
+	}
+	return &q, nil
+}

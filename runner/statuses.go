@@ -1,0 +1,194 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Statuses returns what is known of every service: those of the file in the graph's order, then orphans.
+func (s *Supervisor) Statuses(ctx context.Context) []Status {
+	reply := make(chan []Status, 1)
+	if !s.do(ctx, func() { reply <- s.statuses() }) {
+		return nil
+	}
+	return <-reply
+}
+
+// Trouble returns why a runtime does not answer now; nil when all do.
+func (s *Supervisor) Trouble(ctx context.Context) error {
+	reply := make(chan error, 1)
+	if !s.do(ctx, func() {
+		for _, name := range sortedKeys(s.lost) {
+			reply <- s.lost[name]
+			return
+		}
+		reply <- nil
+	}) {
+		return nil
+	}
+	return <-reply
+}
+
+func (s *Supervisor) statuses() []Status {
+	byService := map[string][]Instance{}
+	for _, seen := range s.view.Seen {
+		for _, in := range seen.Instances {
+			if !in.OneOff {
+				byService[in.Service] = append(byService[in.Service], in)
+			}
+		}
+	}
+	out := make([]Status, 0, len(s.view.Specs))
+	for i := range s.view.Specs {
+		spec := &s.view.Specs[i]
+		st := Status{Service: spec.Name, Runtime: spec.Runtime, Image: spec.Image, DependsOn: spec.DependsOn}
+		out = append(out, s.status(st, byService[spec.Name]))
+		delete(byService, spec.Name)
+	}
+	for _, name := range sortedKeys(byService) {
+		out = append(out, s.status(Status{Service: name, Orphan: true}, byService[name]))
+	}
+	return out
+}
+
+func (s *Supervisor) status(st Status, list []Instance) Status {
+	slices.SortFunc(list, func(a, b Instance) int { return a.Number - b.Number })
+	goal := s.view.Goals[st.Service]
+	st.Wanted = goal.Want == WantRunning
+	for i := range list {
+		in := &list[i]
+		if in.Health == HealthStarting && s.view.Healthy[in.ID] {
+			in.Health = HealthHealthy
+		}
+		if in.Alive() && (st.Since.IsZero() || in.StartedAt.Before(st.Since)) {
+			st.Since = in.StartedAt
+		}
+		st.Restarts += in.Restarts
+		if in.Alive() {
+			st.Ports = append(st.Ports, in.Ports...)
+		}
+		st.add(s.stats[in.ID], in.Alive())
+		if st.Image == "" {
+			st.Image, st.Runtime = in.Image, in.Runtime
+		}
+	}
+	st.Instances = list
+	last := s.last[st.Service]
+	st.Last, st.LastAt = last.text, last.at
+	st.State, st.Detail = s.judge(st.Service, goal, list)
+	return st
+}
+
+func (st *Status) add(m Stat, alive bool) {
+	if m.Instance == "" || !alive {
+		return
+	}
+	cpu, mem := m.CPU, m.Memory
+	if st.CPU != nil {
+		cpu, mem = cpu+*st.CPU, mem+*st.Memory
+	}
+	st.CPU, st.Memory = &cpu, &mem
+}
+
+// judge says in one word, and in one short detail, what a service is.
+func (s *Supervisor) judge(service string, goal Goal, list []Instance) (ServiceState, string) {
+	if f := s.view.Memories[service].Failure; f != nil && goal.Want == WantRunning {
+		return StateFailed, f.Msg
+	}
+	if goal.Want == WantRunning {
+		if text := s.progress[service]; text != "" {
+			return StateStarting, text
+		}
+		if w, waits := s.waits[service]; waits {
+			return StateWaiting, fmt.Sprintf("waits for %s: %s", w.Service, w.Condition)
+		}
+	}
+	if len(list) == 0 {
+		if goal.Want == WantRunning && goal.Scale > 0 {
+			return StateStarting, ""
+		}
+		return StateStopped, ""
+	}
+	worst, detail := StateReady, ""
+	for _, in := range list {
+		state, text := s.judgeInstance(in, goal)
+		if rank(state) > rank(worst) || detail == "" {
+			worst, detail = state, text
+		}
+	}
+	return worst, detail
+}
+
+func rank(state ServiceState) int {
+	return slices.Index([]ServiceState{StateReady, StateStopped, StateStarting, StateFailed}, state)
+}
+
+func (s *Supervisor) judgeInstance(in Instance, goal Goal) (ServiceState, string) {
+	switch in.State {
+	case InstanceRunning:
+		switch in.Health {
+		case HealthHealthy:
+			return StateReady, "healthy"
+		case HealthUnhealthy:
+			text := "unhealthy"
+			if out := lastLine(in.HealthLog); out != "" {
+				text += ": " + out
+			}
+			return StateFailed, text
+		case HealthStarting:
+			return StateStarting, "health: starting"
+		}
+		return StateReady, "running"
+	case InstancePaused:
+		return StateStopped, "paused"
+	case InstanceRestarting:
+		return StateFailed, fmt.Sprintf("exited %d, will be restarted", in.ExitCode)
+	case InstanceExited, InstanceDead:
+		return s.judgeExit(in, goal)
+	case InstanceRemoving:
+		return StateStopped, "being removed"
+	}
+	if goal.Want == WantRunning {
+		return StateStarting, "created"
+	}
+	return StateStopped, "created"
+}
+
+func (s *Supervisor) judgeExit(in Instance, goal Goal) (ServiceState, string) {
+	text := fmt.Sprintf("exited %d", in.ExitCode)
+	switch {
+	case in.OOMKilled:
+		text += ", out of memory"
+	case in.Error != "":
+		text += ": " + lastLine(in.Error)
+	}
+	if in.ExitCode == 0 || goal.Want == WantStopped || goal.Want == WantGone {
+		return StateStopped, text
+	}
+	return StateFailed, text
+}
+
+// Measure starts or ends the measurement of CPU and memory; it costs only while somebody looks.
+func (s *Supervisor) Measure(ctx context.Context, on bool, every time.Duration) {
+	s.do(ctx, func() {
+		if s.watched != nil {
+			s.watched()
+			s.watched = nil
+		}
+		if !on {
+			clear(s.stats)
+			return
+		}
+		mctx, cancel := context.WithCancel(ctx)
+		s.watched = cancel
+		for _, rt := range s.runtimes {
+			if reader, ok := rt.(StatsReader); ok {
+				s.work.Go(func() {
+					_ = reader.Stats(mctx, every, func(m Stat) { s.do(mctx, func() { s.stats[m.Instance] = m }) })
+				})
+			}
+		}
+	})
+}

@@ -1,0 +1,218 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"msdev/journal"
+)
+
+// begin starts an action on its own goroutine; its end comes back to the loop.
+func (s *Supervisor) begin(ctx context.Context, a Action) {
+	rt := s.runtimes[a.Runtime]
+	if rt == nil {
+		s.finish(ctx, a, nil, &Error{Kind: ErrFailed, Service: a.Service, Msg: fmt.Sprintf("service %q: there is no runtime %q", a.Service, a.Runtime)}, 0)
+		return
+	}
+	id := a.ID()
+	s.view.Busy[id] = true
+	actx, cancel := context.WithCancel(ctx)
+	if a.Op == OpPull || a.Op == OpBuild {
+		s.cancels[id] = cancel
+		s.event(a.Service, Event{Type: EventType(a.Op), Text: fmt.Sprintf("%s %s", map[Op]string{OpPull: "pulling", OpBuild: "building"}[a.Op], a.Name)})
+	}
+	began := time.Now()
+	s.work.Go(func() {
+		defer cancel()
+		seen, err := rt.Do(actx, a, func(p Progress) { s.report(ctx, a, p) })
+		took := time.Since(began)
+		s.do(ctx, func() { s.finish(ctx, a, seen, err, took) })
+	})
+}
+
+// report takes a progress line of a pull or build: into the journal, and as the service's detail.
+func (s *Supervisor) report(ctx context.Context, a Action, p Progress) {
+	s.do(ctx, func() {
+		s.progress[a.Service] = p.Text
+		s.journal.Append(journal.Record{Time: s.options.Now(), Stream: a.Service + "/build", Kind: journal.KindLog, Ref: a.Service, Text: p.Text})
+	})
+}
+
+func (s *Supervisor) finish(ctx context.Context, a Action, seen []Observation, err error, took time.Duration) {
+	id := a.ID()
+	delete(s.view.Busy, id)
+	delete(s.cancels, id)
+	delete(s.progress, a.Service)
+	if err != nil && ctx.Err() == nil {
+		s.failed(ctx, a, err)
+		return
+	}
+	for _, o := range seen {
+		s.observe(ctx, a.Runtime, o)
+	}
+	s.done(a, seen, took)
+}
+
+// done notes in the service's memory what an action achieved.
+func (s *Supervisor) done(a Action, seen []Observation, took time.Duration) {
+	mem := s.memory(a.Service)
+	switch a.Op {
+	case OpPull, OpBuild:
+		s.imageDone(a)
+		s.event(a.Service, Event{Type: EventType(a.Op), Took: took.Seconds(),
+			Text: fmt.Sprintf("%s %s in %s", map[Op]string{OpPull: "pulled", OpBuild: "built"}[a.Op], a.Name, round(took))})
+	case OpCreate:
+		for _, o := range seen {
+			if o.Instance != nil {
+				mem.Made[o.Instance.ID] = true
+				if a.Replaces == "" {
+					mem.New[o.Instance.ID] = true
+				}
+			}
+		}
+		if a.Replaces != "" {
+			s.cycleDependents(a.Service)
+		}
+	case OpStart:
+		mem.Started[a.Instance], mem.Begun[a.Instance] = true, true
+		delete(mem.Cycle, a.Instance)
+	case OpCreateNetwork, OpCreateVolume, OpRemoveNetwork, OpRemoveVolume, OpRemoveImage:
+		s.resourceEvent(a)
+	}
+}
+
+func (s *Supervisor) resourceEvent(a Action) {
+	kind, word, _ := strings.Cut(string(a.Op), "-")
+	types := map[string]EventType{"network": EventNetwork, "volume": EventVolume, "image": EventImage}
+	verb := map[string]string{"create": "created", "remove": "removed"}[kind]
+	name := a.Name
+	if name == "" {
+		name = a.Key
+	}
+	s.event("", Event{Type: types[word], Text: fmt.Sprintf("%s %s %s", word, name, verb)})
+}
+
+// imageDone notes a fetched image with every service that uses it.
+func (s *Supervisor) imageDone(a Action) {
+	for i := range s.view.Specs {
+		spec := &s.view.Specs[i]
+		if spec.Name == a.Service || (a.Op == OpPull && spec.Image == a.Name && spec.Runtime == a.Runtime) {
+			mem := s.memory(spec.Name)
+			mem.ImageDone = true
+			s.view.Memories[spec.Name] = mem
+		}
+	}
+}
+
+// cycleDependents restarts the running services that depend on a replaced one with `restart: true`.
+func (s *Supervisor) cycleDependents(service string) {
+	for i := range s.view.Specs {
+		spec := &s.view.Specs[i]
+		for _, d := range spec.DependsOn {
+			if d.Service != service || !d.Restart || s.view.Goals[spec.Name].Want != WantRunning {
+				continue
+			}
+			mem := s.memory(spec.Name)
+			for _, in := range s.instancesOf(spec.Name) {
+				if in.Alive() {
+					mem.Cycle[in.ID] = true
+				}
+			}
+		}
+	}
+}
+
+// failed notes the failure of an action with every service that cannot go on without it.
+func (s *Supervisor) failed(ctx context.Context, a Action, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Kind: ErrFailed, Service: a.Service, Msg: s.sentence(a, err), Err: err}
+	}
+	if errors.Is(err, context.Canceled) {
+		s.view.Stuck[a.ID()] = true
+		return
+	}
+	if e.Kind == ErrEngine {
+		s.engineTrouble(ctx, a.Runtime, e)
+		return
+	}
+	s.view.Stuck[a.ID()] = true
+	if a.Service == "" {
+		s.event("", Event{Type: EventFail, Text: e.Msg, Hint: e.Hint})
+	}
+	for _, service := range s.concerned(a) {
+		s.fail(service, e)
+	}
+}
+
+func (s *Supervisor) sentence(a Action, err error) string {
+	switch {
+	case a.Service != "":
+		return fmt.Sprintf("service %q: cannot %s %s: %v", a.Service, a.Op, a.Name, err)
+	case a.Key != "":
+		return fmt.Sprintf("cannot %s %s: %v", strings.ReplaceAll(string(a.Op), "-", " "), a.Key, err)
+	}
+	return fmt.Sprintf("cannot %s: %v", a.Op, err)
+}
+
+// concerned are the services that fail with an action.
+func (s *Supervisor) concerned(a Action) []string {
+	var names []string
+	for i := range s.view.Specs {
+		spec := &s.view.Specs[i]
+		if s.view.Goals[spec.Name].Want != WantRunning {
+			continue
+		}
+		uses := (a.Op == OpCreateNetwork || a.Op == OpRemoveNetwork) && slices.Contains(spec.Networks, a.Key) ||
+			a.Op == OpCreateVolume && slices.Contains(spec.Volumes, a.Key) ||
+			a.Op == OpPull && spec.Image == a.Name
+		if uses && spec.Name != a.Service {
+			names = append(names, spec.Name)
+		}
+	}
+	if a.Service != "" {
+		names = append(names, a.Service)
+	}
+	return names
+}
+
+// engineTrouble holds the plan back until the runtime's Watch, which sees the same trouble, brings a fresh look. When
+// Watch has noticed nothing within a moment, the trouble was a passing one, and the plan goes on.
+func (s *Supervisor) engineTrouble(ctx context.Context, runtime string, e *Error) {
+	if s.lost[runtime] != nil {
+		return
+	}
+	s.lost[runtime] = e
+	s.work.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+			s.do(ctx, func() {
+				if s.lost[runtime] == error(e) {
+					delete(s.lost, runtime)
+				}
+			})
+		}
+	})
+}
+
+// busyWith tells whether an action on the service is under way.
+func (s *Supervisor) busyWith(service string) bool {
+	for id := range s.view.Busy {
+		if parts := strings.SplitN(id, "/", 4); len(parts) > 2 && parts[2] == service && service != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}

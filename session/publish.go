@@ -1,0 +1,106 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"msdev/runner"
+)
+
+// frameTime is the least time between two published states: 30 a second.
+const frameTime = time.Second / 30
+
+// publish makes a new state when something has changed, for as long as somebody watches.
+func (s *Session) publish(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.changed:
+		}
+		s.refresh(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(frameTime):
+		}
+	}
+}
+
+// refresh makes the state anew and wakes the watchers.
+func (s *Session) refresh(ctx context.Context) {
+	services := s.sup.Statuses(ctx)
+	trouble := s.sup.Trouble(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = s.frame(s.project)
+	s.state.Services = services
+	if trouble != nil {
+		s.state.Problem = trouble.Error()
+		var e *runner.Error
+		if errors.As(trouble, &e) {
+			s.state.Problem, s.state.Hint = e.Msg, e.Hint
+		}
+	}
+	close(s.version)
+	s.version = make(chan struct{})
+}
+
+// current returns the state and a channel that is closed when there is a newer one.
+func (s *Session) current() (State, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, s.version
+}
+
+// rates are measured once a second while somebody watches.
+type rates struct {
+	now  Rates
+	last [3]uint64 // the journal's end, now and one and two seconds ago
+}
+
+// measure keeps the rates, and has the runtimes measured, while somebody watches.
+func (s *Session) measure(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	measuring := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		watched := s.watchers > 0
+		changed := watched && s.rates.tick(s.journal.Last())
+		s.mu.Unlock()
+		if watched != measuring {
+			measuring = watched
+			s.sup.Measure(ctx, measuring, statsEvery)
+		}
+		if changed {
+			poke(s.changed)
+		}
+	}
+}
+
+// statsEvery is the time between two measurements of CPU and memory.
+const statsEvery = 2 * time.Second
+
+// tick takes in the journal's end and tells whether the rate has changed.
+func (r *rates) tick(end uint64) bool {
+	r.last[2], r.last[1], r.last[0] = r.last[1], r.last[0], end
+	if r.last[2] == 0 && r.last[1] == 0 {
+		r.last[1], r.last[2] = end, end
+	}
+	perSecond := float64(end-r.last[2]) / 2
+	if r.now.Logs != nil && *r.now.Logs == perSecond {
+		return false
+	}
+	r.now.Logs = &perSecond
+	return true
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"msdev/journal"
+	"msdev/runner"
+)
+
+// Config says which project a session is for and how it keeps what happens. It crosses to the session's process as JSON.
+type Config struct {
+	Load    runner.LoadOptions `json:"load"`
+	Runtime string             `json:"runtime,omitempty"` // auto, docker, process
+	Journal journal.Caps       `json:"journal,omitzero"`
+	// Linger keeps the session when nothing needs it: until a down, a quit or a stop of everything. Without it the
+	// session ends once no client is connected and every service runs on an engine that keeps it by itself.
+	Linger bool `json:"linger,omitempty"`
+	// Logs has the session follow the output of every instance; History is how many lines from before it reads of each
+	// instance that it finds (negative: all of them).
+	Logs    bool `json:"logs,omitempty"`
+	History int  `json:"history,omitempty"`
+}
+
+// Launch is where the services of a project run.
+type Launch struct {
+	Runtimes []runner.Runtime
+	Of       func(service string) string // the name of a service's runtime
+	Notes    []string                    // what to tell the user: which runtime was taken, and why
+}
+
+// Wire makes the runtimes of a project; want is Config.Runtime. cmd/wire.go has the one there is.
+type Wire func(ctx context.Context, p *runner.Project, want string) (Launch, error)
+
+// Session owns one project while it is worked on. Clients reach it through its Handler only.
+type Session struct {
+	config  Config
+	launch  Launch
+	journal *journal.Journal
+	sup     *runner.Supervisor
+	started time.Time
+	quit    chan struct{} // closed by a command that ends the session
+	changed chan struct{} // holds one token when the state may have changed
+
+	mu       sync.Mutex
+	project  *runner.Project
+	runtime  runner.Description
+	linger   bool
+	phase    Phase
+	state    State
+	version  chan struct{} // closed and replaced when state is
+	clients  int           // requests of clients that are open
+	watchers int
+	working  int           // commands under way
+	moved    chan struct{} // holds one token when clients or working changed
+	rates    rates
+}
+
+// Open reads the project and makes its session, which does nothing before Run.
+func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
+	p, err := runner.Load(ctx, cfg.Load)
+	if err != nil {
+		return nil, err
+	}
+	launch, err := wire(ctx, p, cfg.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{config: cfg, launch: launch, journal: journal.New(cfg.Journal), project: p, started: time.Now(), linger: cfg.Linger, phase: PhaseIdle,
+		quit: make(chan struct{}), changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), version: make(chan struct{})}
+	specs, resources, err := s.plan(p)
+	if err != nil {
+		return nil, err
+	}
+	s.sup = runner.NewSupervisor(launch.Runtimes, s.journal, runner.SupervisorOptions{
+		Specs: specs, Resources: resources, Logs: cfg.Logs, History: cfg.History, Changed: func() { poke(s.changed) },
+	})
+	s.state = s.frame(p)
+	for i := range specs {
+		s.state.Services = append(s.state.Services, runner.Status{Service: specs[i].Name, Runtime: specs[i].Runtime, Image: specs[i].Image,
+			State: runner.StateStopped, DependsOn: specs[i].DependsOn})
+	}
+	return s, nil
+}
+
+// plan returns what the supervisor needs to know of a project.
+func (s *Session) plan(p *runner.Project) ([]runner.Spec, runner.Resources, error) {
+	of := map[string]string{}
+	for _, name := range p.Order {
+		of[name] = s.launch.Of(name)
+	}
+	r, err := p.Resources()
+	return p.Specs(of), r, err
+}
+
+// Run works until ctx ends, a command ends the session, or nothing needs it any more.
+func (s *Session) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { _ = s.sup.Run(ctx) })
+	wg.Go(func() { s.publish(ctx) })
+	wg.Go(func() { s.describe(ctx) })
+	wg.Go(func() { s.measure(ctx) })
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.quit:
+		return nil
+	case <-s.unneeded(ctx):
+		return nil
+	}
+}
+
+// describe asks the first runtime what it is; the engine's version is not worth waiting for.
+func (s *Session) describe(ctx context.Context) {
+	for _, rt := range s.launch.Runtimes {
+		d, ok := rt.(runner.Describer)
+		if !ok {
+			continue
+		}
+		if desc, err := d.Describe(ctx); err == nil {
+			s.mu.Lock()
+			s.runtime = desc
+			s.mu.Unlock()
+			poke(s.changed)
+			return
+		}
+	}
+}
+
+// unneeded returns a channel that is closed when a session that does not linger has had no client and no work for a
+// moment.
+func (s *Session) unneeded(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		idle := time.NewTimer(time.Hour)
+		defer idle.Stop()
+		for {
+			s.mu.Lock()
+			needed := s.linger || s.clients > 0 || s.working > 0 || !s.kept()
+			s.mu.Unlock()
+			idle.Reset(time.Hour)
+			if !needed {
+				idle.Reset(unneededAfter)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.moved:
+			case <-idle.C:
+				if !needed {
+					close(done)
+					return
+				}
+			}
+		}
+	}()
+	return done
+}
+
+// unneededAfter leaves a client that has just started the session the time for its first request.
+const unneededAfter = 3 * time.Second
+
+// Keeper is a runtime whose instances go on without the session, such as an engine's containers.
+type Keeper interface{ KeepsInstances() bool }
+
+// kept tells whether all that runs goes on without the session.
+func (s *Session) kept() bool {
+	for _, rt := range s.launch.Runtimes {
+		k, ok := rt.(Keeper)
+		if (!ok || !k.KeepsInstances()) && rt.Name() != "docker" {
+			return false
+		}
+	}
+	return true
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// frame is the state without its services.
+func (s *Session) frame(p *runner.Project) State {
+	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: append(p.Warnings[:len(p.Warnings):len(p.Warnings)], s.launch.Notes...),
+		Started: s.started, PID: os.Getpid(), Rates: s.rates.now}
+}
