@@ -30,7 +30,10 @@ func (s *sources) explain(err error) *Error {
 	}
 	if e == nil {
 		if _, list, ok := strings.Cut(text, "decoding failed due to the following error(s):\n\n"); ok {
-			text = strings.ReplaceAll(list, "'", "")
+			text = list
+			if m := undecoded.FindStringSubmatch(list); m != nil {
+				text = strings.Join(s.segments(m[1]), ".") + ": " + strings.TrimPrefix(m[2], "time: ")
+			}
 		}
 		first, _, _ := strings.Cut(text, "\n")
 		e = s.fail(s.mentioned(text), "%s", strings.TrimSuffix(first, ": invalid compose project"))
@@ -64,6 +67,7 @@ var (
 	unparsed         = regexp.MustCompile(`(?s)^failed to parse (.+?): (.*)$`)
 	noEnvFile        = regexp.MustCompile(`^(env|label) file (.+) not found`)
 	noExtended       = regexp.MustCompile(`^cannot extend service "(.+?)" in .+: service "(.+?)" not found`)
+	undecoded        = regexp.MustCompile(`^'([^']+)' (.*)`)
 	circular         = regexp.MustCompile(`(?s)^Circular reference:\n(.*)$`)
 )
 

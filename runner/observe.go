@@ -91,6 +91,9 @@ func (s *Supervisor) saw(runtime string, in Instance) {
 		return
 	}
 	old := seen.Instances[in.ID]
+	if old.ID != "" && in.Seen < old.Seen { // overtaken by a newer look
+		return
+	}
 	seen.Instances[in.ID] = in
 	s.transition(old, in)
 }
