@@ -172,8 +172,8 @@ func isReady(s step, outcomes map[string]outcome) (bool, error) {
 	return true, nil
 }
 
-func runStep(ctx context.Context, s step, lock chan struct{}, logs func(name string) io.WriteCloser) outcome {
-	o := outcome{name: s.name, ended: true}
+func runStep(ctx context.Context, s step, lock chan struct{}, logs func(name string) io.WriteCloser) (o outcome) {
+	o = outcome{name: s.name, ended: true}
 	if lock != nil {
 		select {
 		case lock <- struct{}{}:
@@ -192,6 +192,8 @@ func runStep(ctx context.Context, s step, lock chan struct{}, logs func(name str
 	}
 	log := logs(s.name)
 	defer log.Close()
-	o.err = s.do(ctx, log)
+	if o.err = s.do(ctx, log); o.err != nil && ctx.Err() != nil {
+		o.err = ctx.Err() // stopped, whatever it says about that
+	}
 	return o
 }

@@ -13,11 +13,13 @@ import (
 
 const projectLabel = "com.docker.compose.project"
 
-// sweep removes what killed tests left on the engines: containers, networks and volumes whose name or label says the
-// process that made them, when there is no such process any more. It is help, so it reports nothing.
+// sweep removes what nobody uses any more: images that newer ones took the names of, and what killed tests left on the
+// engines, that is containers, networks and volumes whose name or label says the process that made them, when there is no
+// such process any more. It is help, so it reports nothing.
 func (m *machine) sweep(ctx context.Context, engines []testenv.Engine) {
 	for _, about := range engines {
 		e := engine{about.Host}
+		_ = e.run(ctx, io.Discard, "image", "prune", "--force", "--filter", "label="+keyLabel)
 		for _, kind := range [][]string{
 			{"ps", "--all", "--format", `{{.ID}} {{.Label "` + projectLabel + `"}} {{.Label "` + testenv.OwnerLabel + `"}}`},
 			{"network", "ls", "--format", `{{.ID}} {{.Label "` + projectLabel + `"}} `},
