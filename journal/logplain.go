@@ -54,8 +54,7 @@ func isException(s string) bool {
 	if n < len(s) && s[n] != ':' || n == 0 || isDigit(s[0]) {
 		return false
 	}
-	return len(name) > 5 && strings.HasSuffix(name, "Error") || len(name) > 9 && strings.HasSuffix(name, "Exception") ||
-		name == "KeyboardInterrupt"
+	return strings.HasSuffix(name, "Error") || strings.HasSuffix(name, "Exception") || name == "KeyboardInterrupt"
 }
 
 // klog reads what klog and glog write: "I0102 15:04:05.000000    1 file.go:12] message".

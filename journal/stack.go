@@ -38,7 +38,7 @@ func hasHead(text string) bool {
 // blankGoesOn tells whether a trace may go on behind a blank line.
 func blankGoesOn(prev string) bool {
 	text := strings.TrimLeft(prev, " \t")
-	return isPanic(prev) || isGoPlace(prev) || isGoroutine(prev) || isChain(prev) || text == "^" || strings.HasPrefix(text, "^^") ||
+	return isPanic(text) || isGoPlace(prev) || isGoroutine(prev) || isChain(prev) || text == "^" || strings.HasPrefix(text, "^^") ||
 		isException(prev) || prev == "}" || strings.HasPrefix(text, "at ")
 }
 
@@ -55,7 +55,8 @@ func traceWords(text string) bool {
 	case strings.HasPrefix(text, "at "):
 		return strings.HasSuffix(text, ")") || isCaller(text[3:])
 	case strings.HasPrefix(text, "... "):
-		return strings.HasSuffix(text, " more") || strings.HasSuffix(text, "omitted")
+		_, n := digits(text[4:], 6)
+		return n > 0 && (strings.HasSuffix(text, " more") || strings.HasSuffix(text, " omitted"))
 	case text[0] == '#':
 		_, n := digits(text[1:], 4)
 		return n > 0 && strings.HasPrefix(text[1+n:], " ")
