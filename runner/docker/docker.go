@@ -26,10 +26,11 @@ type Runtime struct {
 	project *runner.Project
 	api     *client.Client
 	env     environment
-	address string // of the engine, as people write it
-	local   bool   // the engine shares this machine's kernel and files
-	builder string // "2" where the engine says that it builds by BuildKit
-	ranges  sync.Mutex
+	address string     // of the engine, as people write it
+	local   bool       // the engine shares this machine's kernel and files
+	builder string     // "2" where the engine says that it builds by BuildKit
+	ranges  sync.Mutex // held while an instance starts that publishes a range of ports
+	naming  sync.Mutex // held while a network is made on an engine that does not keep their names apart
 	images  imageCache
 	known   known
 }

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -104,7 +105,10 @@ const maxIdle = 64
 
 // connect prepares a client; nothing is sent yet.
 func (p place) connect(env environment) (*client.Client, error) {
-	transport := &http.Transport{MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: time.Minute}
+	transport := &http.Transport{
+		MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: time.Minute,
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 alone: the engine upgrades connections
+	}
 	opts := []client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}
 	if strings.HasPrefix(p.address, "ssh://") {
 		dial, err := sshDialer(p.address)
@@ -138,11 +142,12 @@ func engineError(address string, err error) error {
 	}
 	e := &runner.Error{Kind: runner.ErrEngine, Err: err}
 	var dns *net.DNSError
+	silent := client.IsErrConnectionFailed(err) && !errors.As(err, &dns) && !strings.Contains(err.Error(), "during connect") && !strings.Contains(err.Error(), "TLS")
 	switch {
 	case errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "permission denied"):
 		e.Msg = "permission denied for the Docker engine at " + address + "."
 		e.Hint = "Add yourself to the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again)."
-	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) || client.IsErrConnectionFailed(err) && !errors.As(err, &dns):
+	case errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) || silent:
 		e.Msg = "no Docker engine answers at " + address + "."
 		e.Hint = startHint(address)
 	default:

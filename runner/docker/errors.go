@@ -40,6 +40,7 @@ var (
 	nameTaken     = regexp.MustCompile(`container name "/?([^"]+)" is already in use by container "?([0-9a-f]{12,64})`)
 	noSuchImage   = regexp.MustCompile(`(?i)no such image: (\S+)`)
 	noSuchNetwork = regexp.MustCompile(`(?i)network (\S+) not found|could not find a network matching network mode (\S+):`)
+	ambiguous     = regexp.MustCompile(`network (\S+) is ambiguous`)
 	noBindSource  = regexp.MustCompile(`bind source path does not exist: (\S+)`)
 	noExecutable  = regexp.MustCompile(`exec: \\?"([^"\\]+)\\?": (?:executable file not found|stat .*: no such file|permission denied|no such file)`)
 	notDirectory  = regexp.MustCompile(`mounting "([^"]+)" to rootfs at "([^"]+)".*(?:not a directory|Are you trying to mount a directory onto a file)`)
@@ -170,6 +171,10 @@ func resourceError(e *runner.Error, about subject, text string) bool {
 		name := strings.Trim(match(noSuchNetwork, text), `"`)
 		e.Msg = fmt.Sprintf("%s is to join the network %q, which does not exist.", about, name)
 		e.Hint = fmt.Sprintf("An external network is made by hand: `docker network create %s`.", name)
+	case ambiguous.MatchString(text):
+		name := match(ambiguous, text)
+		e.Msg = fmt.Sprintf("%s is to join the network %q, of which there are several.", about, name)
+		e.Hint = fmt.Sprintf("`docker network ls -f name=%s` lists them; remove all but one by id.", name)
 	case networkInUse.MatchString(text):
 		e.Msg = fmt.Sprintf("%s cannot be removed: containers are still connected to it.", about)
 		e.Hint = "`docker network inspect " + about.name + "` names them."

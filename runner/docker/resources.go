@@ -164,6 +164,17 @@ func (r *Runtime) createNetwork(ctx context.Context, key string) ([]runner.Obser
 	if err != nil {
 		return nil, &runner.Error{Kind: runner.ErrUsage, Err: err, Msg: fmt.Sprintf("network %q: %s.", key, err), Hint: "Addresses are written like 172.28.0.0/16."}
 	}
+	if !r.atLeast("1.44") { // older engines make a second network of the same name
+		r.naming.Lock()
+		defer r.naming.Unlock()
+		found, err := r.lookAtNetworks(ctx)
+		if err != nil {
+			return nil, r.explain(err, subject{what: "network", name: n.Name})
+		}
+		if there, ok := found[key]; ok && there.Name == n.Name {
+			return resourceSeen(runner.ResourceNetwork, there), nil
+		}
+	}
 	res, err := r.api.NetworkCreate(ctx, n.Name, client.NetworkCreateOptions{
 		Labels: resourceLabels(r.project.Name, labelNetwork, key, hash, n.Labels, n.CustomLabels),
 		Driver: n.Driver, Options: n.DriverOpts, Internal: n.Internal, Attachable: n.Attachable,
