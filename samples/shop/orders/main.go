@@ -33,10 +33,7 @@ func run(ctx context.Context, p service.Process) error {
 
 	queue := rabbit.NewPublisher(p.Settings.String("AMQP_URL", "amqp://guest:guest@rabbitmq:5672/"), "orders", p.Log)
 	defer queue.Close()
-	topic, err := stream.NewProducer(p.Settings.List("KAFKA_BROKERS", "kafka:9092"), p.Log)
-	if err != nil {
-		return err
-	}
+	topic := stream.NewProducer(p.Settings.List("KAFKA_BROKERS", "kafka:9092"), p.Log)
 	defer topic.Close()
 	toQueue, toTopic := outbox.New(queue.Publish, p.Log), outbox.New(topic.Publish, p.Log)
 	go toQueue.Run()

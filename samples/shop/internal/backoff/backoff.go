@@ -43,3 +43,19 @@ func Wait(ctx context.Context, pause time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// Retry calls try at b's pace until it succeeds or ctx ends, and then returns try's last error. Each
+// failure that will be tried again is told to failed.
+func (b *Backoff) Retry(ctx context.Context, try func() error, failed func(err error, pause time.Duration)) error {
+	for {
+		err := try()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		pause := b.Next()
+		failed(err, pause)
+		if Wait(ctx, pause) != nil {
+			return err
+		}
+	}
+}

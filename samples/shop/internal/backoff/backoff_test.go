@@ -43,3 +43,37 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		tests := []struct {
+			name     string
+			works    int // the attempt that succeeds
+			want     error
+			attempts int
+		}{
+			{"at once", 1, nil, 1},
+			{"after two failures", 3, nil, 3},
+			{"never", 1000, broken, 4}, // at about 0, 1, 3 and 7 seconds
+		}
+		for _, tt := range tests {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			b := Backoff{First: time.Second, Max: time.Minute}
+			attempts, told := 0, 0
+			err := b.Retry(ctx, func() error {
+				if attempts++; attempts < tt.works {
+					return broken
+				}
+				return nil
+			}, func(error, time.Duration) { told++ })
+			cancel()
+			if err != tt.want || attempts != tt.attempts {
+				t.Errorf("%s: %v after %d attempts, want %v after %d", tt.name, err, attempts, tt.want, tt.attempts)
+			}
+			if failures := attempts; err == nil && told != failures-1 || err != nil && told != failures {
+				t.Errorf("%s: told of %d failures in %d attempts", tt.name, told, attempts)
+			}
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -48,18 +49,11 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 		Body:         body,
 	}
 	pace := backoff.Broker()
-	for {
-		err := p.try(ctx, e.Type, msg)
-		if err == nil {
-			return nil
-		}
-		pause := pace.Next()
-		p.log.WarnContext(ctx, "publishing failed, trying again", "broker", "rabbitmq", "type", e.Type,
-			"order", e.OrderID, "error", err.Error(), "in", pause.String())
-		if backoff.Wait(ctx, pause) != nil {
-			return err
-		}
-	}
+	return pace.Retry(ctx, func() error { return p.try(ctx, e.Type, msg) },
+		func(err error, pause time.Duration) {
+			p.log.WarnContext(ctx, "publishing failed, trying again", "broker", "rabbitmq", "type", e.Type,
+				"order", e.OrderID, "error", err.Error(), "in", pause.String())
+		})
 }
 
 func (p *Publisher) try(ctx context.Context, key string, msg amqp.Publishing) error {

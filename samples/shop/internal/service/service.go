@@ -44,12 +44,9 @@ func Main(s Service) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, func() {
-		stop()
-		log.Info("stopping")
-	})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go cancelOnSignal(ctx, cancel, log)
 
 	if err := s.Run(ctx, Process{Log: log, Settings: settings, Addr: net.JoinHostPort(host, port)}); err != nil {
 		log.Error("failed", "error", err.Error())
@@ -57,6 +54,19 @@ func Main(s Service) int {
 	}
 	log.Info("stopped")
 	return 0
+}
+
+// cancelOnSignal cancels at the first signal and leaves the second to the system, which ends the process.
+func cancelOnSignal(ctx context.Context, cancel context.CancelFunc, log *slog.Logger) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	select {
+	case s := <-signals:
+		log.Info("stopping", "signal", s.String())
+		cancel()
+	case <-ctx.Done():
+	}
 }
 
 func (s Service) subcommand(args []string, port string) int {
