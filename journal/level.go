@@ -82,9 +82,9 @@ func levelSuffix(s string) bool {
 		return true
 	}
 	if s[0] == '+' || s[0] == '-' {
-		s = s[1:]
+		return len(s) == 2 && isDigit(s[1])
 	}
-	return len(s) == 1 && isDigit(s[0])
+	return len(s) == 1 && s[0] >= '1' && s[0] <= '5'
 }
 
 // levelLetter reads the one letter that klog, glog, MongoDB and others write.

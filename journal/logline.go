@@ -57,9 +57,10 @@ func LevelOf(text string) Level {
 	return p.Level
 }
 
-// TraceOf returns ParseLine(text).Trace, and costs next to nothing where there is none.
+// TraceOf returns ParseLine(text).Trace, and costs next to nothing where no key or bracket can hold one.
 func TraceOf(text string) string {
-	if !strings.Contains(text, "race") && !strings.Contains(text, "RACE") && !strings.ContainsRune(text, '[') {
+	key := fold{text: "race", at: 2, lower: 'c', upper: 'C'}
+	if strings.IndexByte(text, '[') < 0 && !key.in(text) {
 		return ""
 	}
 	return ParseLine(text).Trace
@@ -77,24 +78,21 @@ type lineParser struct {
 
 func (p *lineParser) parse(text string) {
 	text = strings.TrimRight(text, "\r\n")
+	text = StripANSI(text)
 	s := strings.TrimLeft(text, " \t")
-	if s == "" {
+	switch {
+	case s == "":
 		p.Format, p.Message = FormatPlain, text
 		return
-	}
-	if strings.IndexByte(s, '\x1b') >= 0 {
-		s = StripANSI(s)
-	}
-	switch {
-	case s != "" && s[0] == '{' && p.json(s):
+	case s[0] == '{' && p.json(s):
 		p.Format = FormatJSON
 	case p.logfmt(s):
 		p.Format = FormatLogfmt
 	default:
 		p.Format = FormatPlain
 		p.plain(s)
-		if p.Message == s && len(s) < len(text) && strings.HasSuffix(text, s) {
-			p.Message = text // indented, and nothing else known about it
+		if len(p.Message) == len(s) {
+			p.Message = text // which keeps its indentation, as nothing else is known about it
 		}
 		return
 	}

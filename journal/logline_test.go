@@ -121,6 +121,9 @@ var lines = []struct{ writer, text, want string }{
 	{"npm", `npm ERR! code ENOENT`, `plain|error|"code ENOENT"|logger=npm`},
 	{"syslog", `<11>May  1 10:00:00 host app[1]: disk`, `plain|error|"host app[1]: disk"`},
 	{"Apache", `[Wed May 01 10:00:00.123456 2024] [core:error] [pid 1] AH1`, `plain|none|"[core:error] [pid 1] AH1"|@2024-05-01T10:00:00.123456Z`},
+	{"logfmt behind a time", `2024-05-01T10:00:00Z level=warn msg="m n" a=b`, `plain|warn|"m n"|a=b|@2024-05-01T10:00:00Z`},
+	{"JSON behind a time", `2024-05-01T10:00:00Z {"level":"warn","msg":"m","a":"b"}`, `plain|warn|"m"|a=b|@2024-05-01T10:00:00Z`},
+	{"broken JSON behind a level", `WARN odd {"a":1,}x}`, `plain|warn|"odd {\"a\":1,}x}"`},
 	{"Go panic", `panic: runtime error: index out of range`, `plain|fatal|"panic: runtime error: index out of range"`},
 	{"Rust panic", `thread 'main' panicked at src/main.rs:2:5:`, `plain|fatal|"thread 'main' panicked at src/main.rs:2:5:"`},
 	{"Python traceback", `Traceback (most recent call last):`, `plain|error|"Traceback (most recent call last):"`},
@@ -141,4 +144,166 @@ func TestParseLine(t *testing.T) {
 			t.Errorf("%s: %s\n got %s\nwant %s", l.writer, l.text, got, l.want)
 		}
 	}
+}
+
+func TestLevelOf(t *testing.T) {
+	for _, l := range lines {
+		if got, want := LevelOf(l.text), ParseLine(l.text).Level; got != want {
+			t.Errorf("%s: %s is %s, but ParseLine says %s", l.writer, l.text, got, want)
+		}
+	}
+}
+
+func TestTraceOf(t *testing.T) {
+	for _, l := range lines {
+		if got, want := TraceOf(l.text), ParseLine(l.text).Trace; got != want {
+			t.Errorf("%s: %s bears %q, but ParseLine says %q", l.writer, l.text, got, want)
+		}
+	}
+}
+
+func TestParseLevel(t *testing.T) {
+	for level, spellings := range map[Level]string{
+		LevelTrace: "trace TRACE TRC trce finest Verbose DEBUG-4-4",
+		LevelDebug: "debug Debug DBG dbug DEBUG1 DEBUG-2 fine",
+		LevelInfo:  "info INFO INF Information notice INFO+2",
+		LevelWarn:  "warn WARNING Wrn WARN+1",
+		LevelError: "error ERR fail SEVERE ERROR+4",
+		LevelFatal: "fatal FTL crit Critical panic dpanic emerg",
+		LevelNone:  "informations warnx inf0 e 30 none INFO+ INFO+x",
+	} {
+		for _, s := range strings.Fields(spellings) {
+			want := level
+			if s == "DEBUG-4-4" {
+				want = LevelNone
+			}
+			if got, ok := ParseLevel(s); got != want || ok != (want != LevelNone) {
+				t.Errorf("%q is %s, want %s", s, got, want)
+			}
+		}
+	}
+}
+
+func TestLevelText(t *testing.T) {
+	for l := LevelNone; l <= LevelFatal; l++ {
+		text, _ := l.MarshalText()
+		again := Level(99)
+		if err := again.UnmarshalText(text); err != nil || again != l {
+			t.Errorf("%s became %s: %v", text, again, err)
+		}
+	}
+	var l Level
+	if err := l.UnmarshalText([]byte("loud")); err == nil || err.Error() != `"loud" is not a level: use trace, debug, info, warn, error or fatal` {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for _, c := range []struct{ text, want string }{ // want: "" for no time at all, "zero" for one that does not say the day
+		{"2024-05-01T10:00:00Z", "2024-05-01T10:00:00Z"},
+		{"2024-05-01T10:00:00.123456789-07:00", "2024-05-01T17:00:00.123456789Z"},
+		{"2024-05-01 10:00:00,5 +0200", "2024-05-01T08:00:00.5Z"},
+		{"2024/05/01 - 10:00:00", "2024-05-01T10:00:00Z"},
+		{"2024.05.01 10:00:00", "2024-05-01T10:00:00Z"},
+		{"01/May/2024:10:00:00 +0200", "2024-05-01T08:00:00Z"},
+		{"Wed, 01 May 2024 10:00:00 GMT", "2024-05-01T10:00:00Z"},
+		{"Wed May  1 10:00:00 2024", "2024-05-01T10:00:00Z"},
+		{"May  1 10:00:00", "zero"},
+		{"10:00:00.123", "zero"},
+		{"3:04PM", "zero"},
+		{"24:00:00", ""},
+		{"2024-13-01 10:00:00", ""},
+		{"2024-05-01", ""},
+		{"10:00", ""},
+		{"Maybe", ""},
+		{"1714557600", ""},
+	} {
+		at, n := parseTime(c.text)
+		got := ""
+		if n > 0 {
+			got = "zero"
+			if !at.IsZero() {
+				got = at.Format(time.RFC3339Nano)
+			}
+			if n != len(c.text) {
+				t.Errorf("%q: took %d bytes", c.text, n)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q is %q, want %q", c.text, got, c.want)
+		}
+	}
+	for text, want := range map[string]string{
+		"1714557600": "2024-05-01T10:00:00Z", "1714557600.25": "2024-05-01T10:00:00.25Z", "1714557600123": "2024-05-01T10:00:00.123Z",
+		"1714557600123456": "2024-05-01T10:00:00.123456Z", "1714557600123456789": "2024-05-01T10:00:00.123456789Z",
+		"1.7145576e9": "2024-05-01T10:00:00Z",
+	} {
+		if at, ok := timeValue(text); !ok || at.Format(time.RFC3339Nano) != want {
+			t.Errorf("%q is %v, want %s", text, at, want)
+		}
+	}
+}
+
+// A line of any length must cost little, because it is parsed when it shows.
+func TestVeryLongLines(t *testing.T) {
+	filler := strings.Repeat("x", 1<<20)
+	for _, text := range []string{
+		`{"level":"info","msg":"` + filler + `","trace_id":"1"}`,
+		`{"level":"info","a":` + strings.Repeat(`{"a":`, 1<<18),
+		`{"level":"info","msg":"` + strings.Repeat(`\n`, 1<<19) + `"}`,
+		`level=info msg="` + filler + `"`,
+		strings.Repeat(`a="b `, 1<<18),
+		strings.Repeat(`a=b c `, 1<<18),
+		`2024-05-01 10:00:00 INFO ` + filler,
+		`2024-05-01 10:00:00 INFO ` + strings.Repeat("a=b c ", 1<<18),
+		strings.Repeat("\x1b]", 1<<19),
+		strings.Repeat("[", 1<<20),
+	} {
+		start := time.Now()
+		ParseLine(text)
+		Sanitize(text)
+		Continues(text, text)
+		if took := time.Since(start); took > time.Second { // some milliseconds, unless the cost is the square of the length
+			t.Errorf("%.20s: took %v", text, took)
+		}
+	}
+}
+
+func TestLongValuesSayThatTheyAreCut(t *testing.T) {
+	filler := strings.Repeat("ä", longestJSON)
+	if msg := ParseLine(`{"level":"info","msg":"` + filler + `"}`).Message; !strings.HasSuffix(msg, "ä…") {
+		t.Errorf("the message ends in %q", msg[len(msg)-8:])
+	}
+	if msg := ParseLine(`level=info msg=` + filler).Message; !strings.HasSuffix(msg, "ä…") {
+		t.Errorf("the message ends in %q", msg[len(msg)-8:])
+	}
+	if msg := ParseLine("INFO " + filler).Message; msg != filler {
+		t.Errorf("the message has %d bytes", len(msg))
+	}
+}
+
+func FuzzParseLine(f *testing.F) {
+	for _, l := range lines {
+		f.Add(l.text)
+	}
+	for _, found := range []string{"fAil:000000000", "0:00:00 l=10", "\x1b["} {
+		f.Add(found)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		line := ParseLine(text)
+		if level := LevelOf(text); level != line.Level {
+			t.Fatalf("LevelOf says %s, ParseLine %s", level, line.Level)
+		}
+		if trace := TraceOf(text); trace != "" && trace != line.Trace {
+			t.Fatalf("TraceOf says %q, ParseLine %q", trace, line.Trace)
+		}
+		for _, id := range []string{line.Trace, line.Span} {
+			if id != "" && hexID(id) != id {
+				t.Fatalf("%q is no id", id)
+			}
+		}
+		if len(line.Message) > len(text)+len("…") {
+			t.Fatalf("the message %q is longer than the line", line.Message)
+		}
+	})
 }

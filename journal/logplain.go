@@ -26,7 +26,7 @@ func (p *lineParser) plain(s string) {
 	case p.Level == LevelNone:
 		return
 	}
-	if !p.levelOnly {
+	if !p.levelOnly || p.Level == LevelNone {
 		p.Message = strings.TrimSpace(s[h.at:])
 		p.tail()
 	}
@@ -77,6 +77,7 @@ func (p *lineParser) klog(s string) bool {
 	p.Fields = append(p.Fields, Field{"pid", pid})
 	p.Message = s[bracket+2:]
 	if strings.HasPrefix(p.Message, `"`) { // klog's structured form: "message" key="value"
+		p.spoke = true
 		if raw, n, escaped, closed := quoted(p.Message); closed && p.pairs(p.Message[n:]) {
 			p.Message = raw
 			if escaped {
@@ -370,15 +371,18 @@ func (h *headReader) spring() {
 	if n == 0 {
 		return
 	}
-	rest := h.s[h.at+n:]
-	if dashes := strings.HasPrefix(rest, " --- "); !dashes {
-		if thread, used := digits(strings.TrimPrefix(rest, "#"), 8); used > 0 && thread >= 0 && strings.HasPrefix(rest[1+used:], ": ") {
-			h.note("pid", h.s[h.at:h.at+n])
+	pid, rest := h.s[h.at:h.at+n], h.s[h.at+n:]
+	if thread, ok := strings.CutPrefix(rest, "#"); ok {
+		if _, used := digits(thread, 8); used > 0 && strings.HasPrefix(thread[used:], ": ") {
+			h.note("pid", pid)
 			h.at += n + used + 3
 		}
 		return
 	}
-	h.note("pid", h.s[h.at:h.at+n])
+	if !strings.HasPrefix(rest, " --- ") {
+		return
+	}
+	h.note("pid", pid)
 	h.at += n + len(" --- ")
 	for h.has("[") {
 		group, n := bracketed(h.s[h.at:h.end])
@@ -432,64 +436,5 @@ func (h *headReader) tabs() {
 		}
 		h.note("logger", cell)
 		h.at += n
-	}
-}
-
-// tail moves what stands behind the message to the fields: key=value pairs, or a JSON object.
-func (p *lineParser) tail() {
-	s := p.Message
-	if len(s) > longestTail {
-		return
-	}
-	if strings.HasSuffix(s, "}") {
-		if at := strings.Index(s, `{"`); at >= 0 && (at == 0 || isSpace(s[at-1])) {
-			p.object(at)
-		}
-		return
-	}
-	for at := 0; at < len(s); {
-		if isSpace(s[at]) {
-			at++
-			continue
-		}
-		if _, n := readPair(s[at:]); n > 0 {
-			if p.pairs(s[at:]) {
-				p.Message = strings.TrimSpace(s[:at])
-				return
-			}
-			at += n
-			continue
-		}
-		at += wordEnd(s[at:])
-	}
-}
-
-// pairs takes s apart, if it is nothing but key=value pairs.
-func (p *lineParser) pairs(s string) bool {
-	for rest := strings.TrimLeft(s, " \t"); rest != ""; rest = strings.TrimLeft(rest, " \t") {
-		_, n := readPair(rest)
-		if n == 0 {
-			return false
-		}
-		rest = rest[n:]
-	}
-	p.spoke = true
-	for rest := strings.TrimLeft(s, " \t"); rest != ""; rest = strings.TrimLeft(rest, " \t") {
-		pair, n := readPair(rest)
-		p.pair(pair.Key, pair.Value)
-		rest = rest[n:]
-	}
-	return true
-}
-
-// object takes the JSON object apart that the message ends with, and leaves it alone where it is broken.
-func (p *lineParser) object(at int) {
-	whole, s := *p, p.Message
-	p.Message, p.spoke = strings.TrimSpace(s[:at]), true
-	r := jsonReader{line: p, s: s, at: at}
-	if !r.object("", 0) || r.at != len(s) {
-		fields := len(whole.Fields)
-		*p = whole
-		p.Fields = p.Fields[:fields]
 	}
 }

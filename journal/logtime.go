@@ -215,8 +215,8 @@ func timeValue(s string) (time.Time, bool) {
 func secondsOf(s string) (time.Time, bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		f, err := strconv.ParseFloat(s, 64) // such as 1.7e9
+	if err != nil || strings.ContainsAny(fraction, "eE") { // such as 1.7e9
+		f, err := strconv.ParseFloat(s, 64)
 		return time.UnixMicro(int64(f * 1e6)).UTC(), err == nil
 	}
 	nano, n := digits(fraction, 9)

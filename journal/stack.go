@@ -6,15 +6,10 @@ import "strings"
 // is the last line before it that is not blank, from the same stream. It knows what Go, the JVM, Python, Node, Rust, .NET,
 // Ruby and PHP write.
 func Continues(prev, line string) bool {
+	prev = strings.TrimRight(StripANSI(prev), "\r\n")
+	line = strings.TrimRight(StripANSI(line), "\r\n")
 	if prev == "" {
 		return false
-	}
-	prev, line = strings.TrimRight(prev, "\r\n"), strings.TrimRight(line, "\r\n")
-	if strings.IndexByte(prev, escape) >= 0 {
-		prev = StripANSI(prev)
-	}
-	if strings.IndexByte(line, escape) >= 0 {
-		line = StripANSI(line)
 	}
 	text := strings.TrimLeft(line, " \t")
 	switch {
