@@ -50,7 +50,7 @@ func (s *Supervisor) probed(in Instance) {
 		cancel()
 		delete(s.probes, in.ID)
 	}
-	if !ok || now.State != InstanceRunning || !now.StartedAt.Equal(in.StartedAt) || now.Health != HealthStarting {
+	if !ok || now.State != InstanceRunning || !sameRun(in, now) || now.Health != HealthStarting {
 		return
 	}
 	s.view.Healthy[in.ID] = true

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -144,7 +145,7 @@ func (s *Supervisor) CaughtUp(ctx context.Context, services []string) error {
 		w.scope[name] = true
 	}
 	if !s.do(ctx, func() { s.follows.waiters = append(s.follows.waiters, w) }) {
-		return ctx.Err()
+		return cmp.Or(ctx.Err(), context.Canceled)
 	}
 	select {
 	case <-w.done:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 )
 
 // observe takes in one observation of a runtime and tells what changed.
@@ -132,7 +133,7 @@ func (s *Supervisor) resource(runtime string, c ResourceChange) {
 
 // transition tells what happened between two looks at an instance.
 func (s *Supervisor) transition(old, in Instance) {
-	ran := !old.StartedAt.IsZero() && old.StartedAt.Equal(in.StartedAt)
+	ran := sameRun(old, in)
 	if !ran || !in.Alive() {
 		delete(s.view.Healthy, in.ID)
 	}
@@ -161,6 +162,15 @@ func (s *Supervisor) transition(old, in Instance) {
 		s.exit(in, e)
 	}
 	s.healthChange(old, in, e, ran)
+}
+
+// sameRun tells whether two looks at an instance saw the same run of it. A start that was just asked for is dated by this
+// machine's clock, and by the engine's a moment later.
+func sameRun(old, in Instance) bool {
+	if old.StartedAt.IsZero() || old.Restarts != in.Restarts {
+		return false
+	}
+	return old.StartedAt.Sub(in.StartedAt).Abs() < time.Second && old.Alive()
 }
 
 func (s *Supervisor) exit(in Instance, e Event) {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -14,7 +15,7 @@ func (s *Supervisor) Rehearse(ctx context.Context, r Request) ([]Action, error) 
 	}
 	reply := make(chan View, 1)
 	if !s.do(ctx, func() { reply <- s.imagine(r) }) {
-		return nil, ctx.Err()
+		return nil, cmp.Or(ctx.Err(), context.Canceled)
 	}
 	return rehearse(<-reply)
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ type Supervisor struct {
 	journal  *journal.Journal
 	options  SupervisorOptions
 
-	turn chan func() // what runs on the loop
-	wake chan struct{}
+	turn chan func()   // what runs on the loop
+	over chan struct{} // closed when the loop has ended
 	work sync.WaitGroup
 
 	// What follows belongs to the loop.
@@ -61,7 +62,7 @@ type note struct {
 func NewSupervisor(runtimes []Runtime, j *journal.Journal, o SupervisorOptions) *Supervisor {
 	s := &Supervisor{
 		runtimes: map[string]Runtime{}, journal: j, options: o,
-		turn: make(chan func()), wake: make(chan struct{}, 1),
+		turn: make(chan func()), over: make(chan struct{}),
 		specs: map[string]*Spec{}, epochs: map[string]uint64{}, cancels: map[string]context.CancelFunc{}, progress: map[string]string{},
 		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]context.CancelFunc{}, stats: map[string]Stat{},
 		last: map[string]note{}, waits: map[string]Wait{},
@@ -86,6 +87,7 @@ func NewSupervisor(runtimes []Runtime, j *journal.Journal, o SupervisorOptions) 
 func (s *Supervisor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.work.Wait()
+	defer close(s.over)
 	defer cancel()
 	for name, rt := range s.runtimes {
 		s.work.Go(func() { s.watch(ctx, name, rt) })
@@ -115,11 +117,13 @@ func (s *Supervisor) drain() {
 	}
 }
 
-// do runs f on the loop, unless ctx ends first.
+// do runs f on the loop, unless ctx or the loop ends first.
 func (s *Supervisor) do(ctx context.Context, f func()) bool {
 	select {
 	case s.turn <- f:
 		return true
+	case <-s.over:
+		return false
 	case <-ctx.Done():
 		return false
 	}
@@ -160,7 +164,7 @@ type pending struct {
 func (s *Supervisor) Do(ctx context.Context, r Request) error {
 	p := &pending{Request: r, done: make(chan error, 1)}
 	if !s.do(ctx, func() { s.accept(p) }) {
-		return ctx.Err()
+		return cmp.Or(ctx.Err(), context.Canceled)
 	}
 	select {
 	case err := <-p.done:

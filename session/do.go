@@ -13,6 +13,7 @@ import (
 // away does not end it.
 func (s *Session) do(ctx context.Context, cmd Command) (Result, error) {
 	s.begin(cmd.Verb)
+	defer s.refresh(ctx) // who asks for the state next sees what the command did
 	defer s.end(cmd.Verb)
 	if cmd.Verb != VerbQuit {
 		if err := s.sup.Ready(ctx); err != nil {

@@ -23,7 +23,7 @@ func Local(ctx context.Context, cfg Config, wire Wire) (*Client, error) {
 	wg.Go(func() { _ = server.Serve(pipe) })
 	wg.Go(func() {
 		_ = s.Run(ctx)
-		_ = server.Close()
+		shut(server)
 	})
 	c := newClient(pipe.dial)
 	c.done = sync.OnceValue(func() error {
@@ -32,6 +32,15 @@ func Local(ctx context.Context, cfg Config, wire Wire) (*Client, error) {
 		return nil
 	})
 	return c, nil
+}
+
+// shut ends a server once the answers under way are out.
+func shut(server *http.Server) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+	defer stop()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close()
+	}
 }
 
 func newServer(h http.Handler) *http.Server {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"msdev/runner"
 )
@@ -112,11 +111,7 @@ func serve(ctx context.Context, in io.Reader, out io.WriteCloser, wire Wire) err
 	}
 	_ = out.Close()
 	err = s.Run(ctx)
-	shut, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer stop()
-	if server.Shutdown(shut) != nil { // lets answers under way out; the socket's file goes first
-		_ = server.Close()
-	}
+	shut(server)
 	return err
 }
 
