@@ -173,6 +173,13 @@ func fit(d *desk, columns []column, rows []runner.Status, w int) (shown []column
 	}
 }
 
+// The room of the columns behind the state that are empty where a service does not run: up to UP, where the number of
+// restarts follows, or up to MEM.
+const (
+	overUp     = 8
+	overMemory = 26
+)
+
 // width is what a column wants: its longest cell of a service that runs. The state of one that does not may go on over
 // the empty cells behind it.
 func (c *column) width(d *desk, rows []runner.Status) int {
@@ -181,11 +188,12 @@ func (c *column) width(d *desk, rows []runner.Status) int {
 		return n
 	}
 	for i := range rows {
-		if c.title == "STATE" && rows[i].Since.IsZero() {
-			continue
-		}
 		text, _ := c.cell(d, &rows[i])
-		n = max(n, width(text))
+		wide := width(text)
+		if c.title == "STATE" && rows[i].Since.IsZero() {
+			wide -= either(rows[i].Restarts > 0, overUp, overMemory)
+		}
+		n = max(n, wide)
 	}
 	return min(n, max(c.most, c.least))
 }

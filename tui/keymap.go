@@ -97,8 +97,8 @@ func bindings(pages []string) []binding {
 		{actBrowser, []string{"o"}, onServices, "open", "open a published port in the browser"},
 
 		{actGraphTree, []string{"v"}, onGraph, "tree", "switch between the graph and a tree"},
-		{actLeft, []string{"left", "h"}, onGraph, "", "go to what needs this service"},
-		{actRight, []string{"right", "l"}, onGraph, "", "go to what this service needs"},
+		{actLeft, []string{"left", "h"}, onGraph, "", "go to what this service needs"},
+		{actRight, []string{"right", "l"}, onGraph, "", "go to what needs this service"},
 
 		{actLevel, []string{"L"}, onLogs, "level", "show only lines from a level on: all, debug, info, warn, error"},
 		{actWrap, []string{"w"}, onLogs, "wrap", "wrap long lines, or cut them"},

@@ -182,7 +182,7 @@ func (p *linesPage) filterPrompt() *prompt {
 	return q
 }
 
-func either(is bool, yes, no string) string {
+func either[T any](is bool, yes, no T) T {
 	if is {
 		return yes
 	}

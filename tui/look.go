@@ -29,7 +29,7 @@ type block struct {
 
 const (
 	maxWrapped = 12 // lines that a single line of text may take in a list; the detail shows all
-	maxBody    = 8  // further lines (of a stack trace) that show in a list
+	maxBody    = 6  // further lines (of a stack trace) that show in a list
 )
 
 // lay lays out a record.

@@ -206,7 +206,7 @@ func levelWord(l journal.Level, t *theme) (string, style) {
 	case journal.LevelDebug:
 		return "DEBUG", t.faint
 	case journal.LevelInfo:
-		return "INFO", t.info
+		return "INFO", t.dim
 	case journal.LevelWarn:
 		return "WARN", t.busy
 	case journal.LevelError:

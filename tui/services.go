@@ -67,7 +67,7 @@ func contains(text, words string) bool {
 func (p *servicesPage) view(w, h int) []string {
 	p.arrange()
 	wantH := len(p.rows) + 1
-	p.split = splitPage(w, h, 88, wantH, p.zoom, p.detail)
+	p.split = splitPage(w, h, 96, wantH, p.zoom, p.detail)
 	if len(p.state.Services) == 0 {
 		return blank(w, h, p.theme, p.signs, p.nothingYet())
 	}

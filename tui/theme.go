@@ -79,11 +79,11 @@ func newTheme(name ThemeName, dark bool) *theme {
 		return &theme{strong: "1;30", dim: "30", faint: "30", accent: "1;34", sel: "1;97;44", rest: "4", match: "30;103",
 			ok: "1;32", busy: "1;35", bad: "1;31", info: "1;34", names: []style{"34", "35", "32", "31", "30"}}
 	case name == ThemeLight || name == ThemeAuto && !dark:
-		return &theme{strong: "1", dim: rgb(0x5f6773), faint: rgb(0xa3abb5), accent: rgb(0x0759b8), sel: on(0xd6e5fb), rest: on(0xecf0f4), match: on(0xffe58a),
+		return &theme{strong: "1", dim: rgb(0x5f6773), faint: rgb(0x8f98a3), accent: rgb(0x0759b8), sel: on(0xd6e5fb), rest: on(0xecf0f4), match: on(0xffe58a),
 			ok: rgb(0x187a34), busy: rgb(0x8f5d00), bad: rgb(0xc4212d), info: rgb(0x0759b8),
 			names: rgbs(0x0b6bb5, 0x8a3fb0, 0x0f7b6c, 0xa04a00, 0xb02a6f, 0x4d6b00, 0x5152c4, 0x7a5a2b)}
 	}
-	return &theme{strong: "1", dim: rgb(0x959dab), faint: rgb(0x5d6573), accent: rgb(0x8ab4ff), sel: on(0x2c3548), rest: on(0x23272f), match: on(0x6b5310),
+	return &theme{strong: "1", dim: rgb(0x959dab), faint: rgb(0x6b7382), accent: rgb(0x8ab4ff), sel: on(0x2c3548), rest: on(0x23272f), match: on(0x6b5310),
 		ok: rgb(0x7cc77a), busy: rgb(0xe5b95c), bad: rgb(0xf47c7c), info: rgb(0x7ab8f5),
 		names: rgbs(0x7ab8f5, 0xc99bea, 0x6fcabb, 0xe0a96d, 0xe78fb8, 0xa9c46c, 0x9fa8f5, 0xcdb89a)}
 }
