@@ -4,6 +4,7 @@ package bench
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,37 @@ func BenchmarkJournalSearch(b *testing.B) {
 			})
 		}
 	})
+}
+
+// What a visible row costs, and what a level filter costs a record.
+func BenchmarkParseLine(b *testing.B) {
+	for _, line := range []struct{ name, text string }{
+		{"json", `{"time":"2024-05-01T10:00:00.123Z","level":"INFO","msg":"order placed","order":"7f3a","total":41.9,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}`},
+		{"logfmt", `time="2024-05-01T10:00:00Z" level=info msg="order placed" order=7f3a total=41.9`},
+		{"log4j", `2024-05-01 10:00:00,123 [main] INFO  com.shop.Orders - order placed order=7f3a total=41.9`},
+		{"prose", `Listening on http://localhost:8080, press ctrl-c to stop the server`},
+		{"long", `{"level":"info","msg":"` + strings.Repeat("x", 100_000) + `"}`},
+		{"long-prose", strings.Repeat("lorem ipsum ", 100_000/12)},
+	} {
+		b.Run(line.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				journal.ParseLine(line.text)
+			}
+		})
+		b.Run(line.name+"-level", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				journal.LevelOf(line.text)
+			}
+		})
+		b.Run(line.name+"-sanitize", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				journal.Sanitize(line.text)
+			}
+		})
+	}
 }
 
 // Memory: what the process holds after 5 M records, beside what the caps allow.

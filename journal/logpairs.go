@@ -9,7 +9,7 @@ import (
 // json takes a JSON object apart. It answers false, having taken nothing, where s does not begin like one. What is broken
 // or follows the object goes to the message, so that nothing is lost.
 func (p *lineParser) json(s string) bool {
-	r := jsonReader{line: p, s: s}
+	r := jsonReader{lineParser: *p, s: s}
 	if len(s) > longestJSON {
 		r.s, r.cut = clip(s, longestJSON), true
 	}
@@ -17,6 +17,7 @@ func (p *lineParser) json(s string) bool {
 	if !r.any {
 		return false
 	}
+	*p = r.lineParser
 	if rest := strings.TrimSpace(r.s[r.at:]); rest != "" && !r.done && !p.levelOnly {
 		p.Message, p.spoke = strings.TrimLeft(p.Message+" "+rest, " "), true
 	}
@@ -31,9 +32,9 @@ func clip(s string, n int) string {
 	return s[:n]
 }
 
-// A jsonReader goes through the pairs of an object.
+// A jsonReader goes through the pairs of an object. It works on a copy of the line, as the object may turn out broken.
 type jsonReader struct {
-	line *lineParser
+	lineParser
 	s    string
 	at   int
 	cut  bool // s is not all there was
@@ -92,7 +93,7 @@ func (r *jsonReader) value(key string, depth int) bool {
 	case '"':
 		raw, escaped, closed := r.text()
 		value, ok = raw, closed
-		if escaped && !r.line.levelOnly {
+		if escaped && !r.levelOnly {
 			value = unescape(raw)
 		}
 	case '{':
@@ -112,7 +113,7 @@ func (r *jsonReader) value(key string, depth int) bool {
 	if r.cut && r.at == len(r.s) {
 		value += "…"
 	}
-	r.done = r.line.pair(key, value)
+	r.done = r.pair(key, value)
 	return ok && !r.done
 }
 
@@ -153,10 +154,14 @@ func (r *jsonReader) raw() (string, bool) {
 // quoted reads the string in quotes that s begins with. It returns what is between them, and the length with them.
 func quoted(s string) (raw string, n int, escaped, closed bool) {
 	end := strings.IndexByte(s[1:], '"') + 1
-	if end > 0 && strings.IndexByte(s[1:end], '\\') < 0 {
+	if end == 0 {
+		return s[1:], len(s), strings.IndexByte(s, '\\') >= 0, false
+	}
+	first := strings.IndexByte(s[1:end], '\\') + 1
+	if first == 0 {
 		return s[1:end], end + 1, false, true
 	}
-	for i := 1; i < len(s); i++ {
+	for i := first; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
 			escaped = true

@@ -5,27 +5,25 @@ import "strings"
 // plain takes a line apart that is neither JSON nor logfmt: time, what names the writer, level, message, further pairs.
 func (p *lineParser) plain(s string) {
 	p.Message = s
-	for _, known := range [...]func(*lineParser, string) bool{(*lineParser).fault, (*lineParser).klog, (*lineParser).redis} {
-		if known(p, s) {
-			return
-		}
+	if p.fault(s) || p.klog(s) || p.redis(s) {
+		return
 	}
-	h := headReader{line: p, s: s, end: min(len(s), longestHead)}
+	h := headReader{lineParser: *p, s: s, end: min(len(s), longestHead)}
 	h.priority()
-	h.time()
-	start, fields := h.at, len(p.Fields)
+	h.findTime()
+	timed := h
 	switch {
-	case h.level():
+	case h.findLevel():
 		if !p.levelOnly {
 			h.writer()
 		}
 	case h.timed:
-		h.at, p.Fields = start, p.Fields[:fields] // what looked like a thread or a logger is the message
-		p.Trace, p.Span = "", ""
+		h = timed // what looked like a thread or a logger is the message
 		h.skip(" ]\t:-|")
-	case p.Level == LevelNone:
+	default:
 		return
 	}
+	*p = h.lineParser
 	if !p.levelOnly || p.Level == LevelNone {
 		p.Message = strings.TrimSpace(s[h.at:])
 		p.tail()
@@ -116,9 +114,9 @@ func (p *lineParser) redis(s string) bool {
 	return true
 }
 
-// A headReader reads what stands before a plain line's message.
+// A headReader reads what stands before a plain line's message. It works on a copy of the line, as its guesses may prove wrong.
 type headReader struct {
-	line  *lineParser
+	lineParser
 	s     string
 	at    int
 	end   int // no head goes beyond
@@ -144,15 +142,15 @@ func (h *headReader) priority() {
 	if used == 0 || used+1 >= len(h.s) || h.s[used+1] != '>' {
 		return
 	}
-	h.line.Level = levelSyslog(n)
+	h.Level = levelSyslog(n)
 	h.at = used + 2
 	if h.has("1 ") {
 		h.at += 2
 	}
 }
 
-// time reads the time, which may stand in brackets with more behind it.
-func (h *headReader) time() {
+// findTime reads the time, which may stand in brackets with more behind it.
+func (h *headReader) findTime() {
 	start := h.at
 	if len(h.s) > start+4 && isUpper(h.s[start]) && h.s[start+1:start+4] == ", [" { // Ruby: "I, [2006-… #1]  INFO -- : "
 		h.at += 3
@@ -166,14 +164,14 @@ func (h *headReader) time() {
 		return
 	}
 	h.timed = true
-	h.line.Time = t
+	h.Time = t
 	h.at += n
 }
 
-// level looks for the level among the words that may stand before it, and goes behind it. It answers false, where there
+// findLevel looks for the level among the words that may stand before it, and goes behind it. It answers false, where there
 // is none.
-func (h *headReader) level() bool {
-	if h.line.Level != LevelNone {
+func (h *headReader) findLevel() bool {
+	if h.Level != LevelNone {
 		return true
 	}
 	for words := 0; words < 5; words++ {
@@ -182,7 +180,7 @@ func (h *headReader) level() bool {
 			return false
 		}
 		if level, n := h.levelAt(); level != LevelNone {
-			h.line.Level, h.first = level, h.at == 0
+			h.Level, h.first = level, h.at == 0
 			h.at += n
 			return true
 		}
@@ -298,14 +296,13 @@ func bracketed(s string) (group string, n int) {
 
 // note keeps part of a head as a field, or as the trace where it holds one.
 func (h *headReader) note(key, value string) {
-	p := h.line
-	if p.levelOnly || value == "" || h.trace(value) {
+	if h.levelOnly || value == "" || h.trace(value) {
 		return
 	}
 	if _, used := digits(value, len(value)); used == len(value) {
 		key = "pid"
 	}
-	p.Fields = append(p.Fields, Field{key, value})
+	h.Fields = append(h.Fields, Field{key, value})
 }
 
 // trace takes the ids from a group such as "app,traceid,spanid", and answers false where there are none.
@@ -318,9 +315,9 @@ func (h *headReader) trace(group string) bool {
 		if len(part) != 32 || hexID(part) == "" {
 			continue
 		}
-		h.line.Trace = hexID(part)
+		h.Trace = hexID(part)
 		if i+1 < len(parts) {
-			h.line.Span = spanID("", parts[i+1])
+			h.Span = spanID("", parts[i+1])
 		}
 		return true
 	}
@@ -332,7 +329,7 @@ func (h *headReader) trace(group string) bool {
 func (h *headReader) writer() {
 	if h.has("[") { // logrus writes the seconds since the start right behind the level: "INFO[0012] message"
 		if group, n := bracketed(h.s[h.at:]); n > 0 {
-			h.line.Fields = append(h.line.Fields, Field{"after", group})
+			h.Fields = append(h.Fields, Field{"after", group})
 			h.at += n
 		}
 	}
@@ -403,8 +400,8 @@ func (h *headReader) origin() {
 	bare := strings.TrimRight(word, ":]")
 	switch {
 	case isCaller(bare) && (len(bare) < n || strings.HasPrefix(rest, " > ")):
-		if h.line.Caller == "" {
-			h.line.Caller = bare
+		if h.Caller == "" {
+			h.Caller = bare
 		}
 		h.at += n
 		h.skip(" >")
@@ -428,7 +425,7 @@ func (h *headReader) tabs() {
 		cell := h.s[h.at : h.at+n]
 		switch {
 		case isCaller(cell):
-			h.line.Caller = cell
+			h.Caller = cell
 			h.at += n + 1
 			return
 		case !isName(cell):

@@ -52,14 +52,13 @@ func (p *lineParser) pairs(s string) bool {
 
 // object takes the JSON object apart that the message ends with, and leaves it alone where it is broken.
 func (p *lineParser) object(at int) {
-	inner, s := *p, p.Message
-	inner.levelOnly = false
-	inner.Message = strings.TrimSpace(s[:at])
-	inner.spoke = inner.Message != ""
-	r := jsonReader{line: &inner, s: s, at: at}
-	if r.object("", 0) && r.at == len(s) {
-		inner.finish()
-		inner.levelOnly = p.levelOnly
-		*p = inner
+	r := jsonReader{lineParser: *p, s: p.Message, at: at}
+	r.levelOnly = false // which would stop before it is known whether the object is whole
+	r.Message = strings.TrimSpace(r.s[:at])
+	r.spoke = r.Message != ""
+	if r.object("", 0) && r.at == len(r.s) {
+		r.finish()
+		r.levelOnly = p.levelOnly
+		*p = r.lineParser
 	}
 }

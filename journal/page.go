@@ -30,8 +30,9 @@ type Page struct {
 func (j *Journal) After(cursor uint64, q Query) Page {
 	views, whole, last := j.views(q)
 	w := walk{query: q, step: 1}
-	for i := range views {
-		r := &reader{view: &views[i]}
+	readers := readersOf(views)
+	for i := range readers {
+		r := &readers[i]
 		if r.c, r.i = r.find(cursor); r.c < len(r.chunks) {
 			w.readers = append(w.readers, r)
 		}
@@ -52,8 +53,9 @@ func (j *Journal) Before(cursor uint64, q Query) Page {
 		cursor = last + 1
 	}
 	w := walk{query: q, step: -1}
-	for i := range views {
-		r := &reader{view: &views[i]}
+	readers := readersOf(views)
+	for i := range readers {
+		r := &readers[i]
 		r.c, r.i = r.find(cursor - 1)
 		if r.move(-1) {
 			w.readers = append(w.readers, r)
@@ -130,6 +132,16 @@ type reader struct {
 	*view
 	c, i int
 	key  uint64 // the record's sequence, or its complement when going backwards: the smallest one comes next
+
+	ref, trace string // of the record kept last, which the next one often shares
+}
+
+func readersOf(views []view) []reader {
+	readers := make([]reader, len(views))
+	for i := range views {
+		readers[i].view = &views[i]
+	}
+	return readers
 }
 
 // move goes step records on (1 or -1), and answers false at the end.
@@ -200,7 +212,7 @@ func (w *walk) visit(at *reader) {
 	}
 	w.lent.Stream = at.name
 	if q.Kinds.Has(w.lent.Kind) && (q.Match == nil || q.Match(&w.lent)) {
-		w.keep()
+		w.keep(at)
 	}
 }
 
@@ -223,17 +235,14 @@ func (w *walk) sink(i int) {
 }
 
 // keep adds a copy of the lent record to the page, which so does not hold the memory of a chunk.
-func (w *walk) keep() {
+func (w *walk) keep(from *reader) {
 	kept := &w.page.Records
 	if *kept == nil {
 		*kept = make([]Record, 0, min(max(w.query.Limit, 8), 256))
 	}
 	r := w.lent
-	var last Record
-	if n := len(*kept); n > 0 {
-		last = (*kept)[n-1]
-	}
-	r.Ref, r.Trace = own(r.Ref, last.Ref), own(r.Trace, last.Trace)
+	r.Ref, r.Trace = own(r.Ref, from.ref), own(r.Trace, from.trace)
+	from.ref, from.trace = r.Ref, r.Trace
 	r.Text, r.Body = strings.Clone(r.Text), bytes.Clone(r.Body)
 	*kept = append(*kept, r)
 }
