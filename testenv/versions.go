@@ -9,8 +9,9 @@ const (
 	BuildxVersion = "v0.38.2"
 	// LinterVersion is golangci-lint's.
 	LinterVersion = "v2.15.0"
-	// AirVersion and GrpcurlVersion are peers that only benchmarks run.
-	AirVersion     = "v1.67.4"
+	// AirVersion is a peer's that only benchmarks run: it reloads Go programs.
+	AirVersion = "v1.67.4"
+	// GrpcurlVersion is a peer's that only benchmarks run: it makes gRPC calls.
 	GrpcurlVersion = "v1.9.4"
 )
 

@@ -84,49 +84,61 @@ func (m *machine) goTest(ctx context.Context, dir string, env, args []string, co
 // An event is a line of go test -json.
 type event struct{ Action, Package, Test, Output string }
 
+// A testPrinter prints the events of go test -json as go test prints without it.
+type testPrinter struct {
+	to      io.Writer
+	verbose bool
+	// said is what each unfinished test wrote, by package and name.
+	said map[[2]string]*strings.Builder
+	// skipped describes each test that was skipped.
+	skipped []string
+}
+
 // printTests prints the output of packages, and of the tests that failed or, when verbose, of all. It returns a
 // description of each that was skipped.
 func printTests(to io.Writer, from io.Reader, verbose bool) (skipped []string, err error) {
-	type id struct{ pkg, test string }
-	said := map[id]*strings.Builder{}
+	p := testPrinter{to: to, verbose: verbose, said: map[[2]string]*strings.Builder{}}
 	lines := bufio.NewReader(from)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return skipped, nil
+			return p.skipped, nil
 		}
 		if err != nil {
-			return skipped, err
+			return p.skipped, err
 		}
 		var e event
 		if json.Unmarshal(line, &e) != nil {
 			fmt.Fprintf(to, "%s", line)
 			continue
 		}
-		key := id{e.Package, e.Test}
-		switch e.Action {
-		case "output", "build-output":
-			if e.Test == "" || verbose {
-				fmt.Fprint(to, packageLine(e.Output, verbose))
-				break
-			}
-			if said[key] == nil {
-				said[key] = &strings.Builder{}
-			}
-			said[key].WriteString(e.Output)
-		case "fail", "skip", "pass":
-			text := ""
-			if said[key] != nil {
-				text = said[key].String()
-			}
-			delete(said, key)
-			switch {
-			case e.Test == "":
-			case e.Action == "fail":
-				fmt.Fprint(to, text)
-			case e.Action == "skip":
-				skipped = append(skipped, fmt.Sprintf("  %s %s\n%s", e.Package, e.Test, reasons(text)))
-			}
+		p.event(e)
+	}
+}
+
+func (p *testPrinter) event(e event) {
+	key := [2]string{e.Package, e.Test}
+	switch e.Action {
+	case "output", "build-output":
+		if e.Test == "" || p.verbose {
+			fmt.Fprint(p.to, packageLine(e.Output, p.verbose))
+		}
+		if p.said[key] == nil {
+			p.said[key] = &strings.Builder{}
+		}
+		p.said[key].WriteString(e.Output)
+	case "fail", "skip", "pass":
+		text := ""
+		if p.said[key] != nil {
+			text = p.said[key].String()
+		}
+		delete(p.said, key)
+		switch {
+		case e.Test == "":
+		case e.Action == "fail" && !p.verbose:
+			fmt.Fprint(p.to, text)
+		case e.Action == "skip":
+			p.skipped = append(p.skipped, fmt.Sprintf("  %s %s\n%s", e.Package, e.Test, reasons(text)))
 		}
 	}
 }

@@ -155,17 +155,13 @@ func (s *schedule) start(ctx context.Context) {
 	}
 }
 
-// isReady reports whether all that s needs has ended, and with which error s ends at once because of it.
-func isReady(s step, outcomes map[string]outcome) (bool, error) {
+// isReady reports whether all that s needs has ended, and the reason where s is unavailable because of it.
+func isReady(s step, outcomes map[string]outcome) (ready bool, reason error) {
 	for _, need := range s.needs {
-		o, ended := outcomes[need]
-		if !ended {
-			return false, nil
-		}
-		if isUnavailable(o.err) {
+		switch o := outcomes[need]; {
+		case isUnavailable(o.err):
 			return true, o.err
-		}
-		if o.err != nil {
+		case !o.ok():
 			return false, nil
 		}
 	}
