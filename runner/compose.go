@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -32,11 +31,7 @@ func compose(ctx context.Context, at *found, src *sources, name string, explicit
 	var model *types.Project
 	var err error
 	warnings := composeWarnings(func() {
-		defer func() {
-			if r := recover(); r != nil { // compose-go asserts types that some malformed files do not have
-				err = fmt.Errorf("the compose file has a value of a kind that is not allowed where it stands (%v)", r)
-			}
-		}()
+		defer recovered(&err)
 		model, err = load(true)
 		if err == nil {
 			return

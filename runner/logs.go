@@ -138,13 +138,17 @@ func (f *follows) retry(ctx context.Context, in Instance, fw *follow, err error)
 	})
 }
 
-// CaughtUp returns once the output that the instances of the services had written before is in the journal.
+// CaughtUp returns once the output that the instances of the services had written before is in the journal. From then on
+// the output of every instance is followed, also where the session did not do so yet.
 func (s *Supervisor) CaughtUp(ctx context.Context, services []string) error {
 	w := caughtUp{scope: map[string]bool{}, done: make(chan struct{})}
 	for _, name := range services {
 		w.scope[name] = true
 	}
-	if !s.do(ctx, func() { s.follows.waiters = append(s.follows.waiters, w) }) {
+	if !s.do(ctx, func() {
+		s.options.Logs = true
+		s.follows.waiters = append(s.follows.waiters, w)
+	}) {
 		return cmp.Or(ctx.Err(), context.Canceled)
 	}
 	select {

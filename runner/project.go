@@ -212,3 +212,6 @@ func profiles(names []string) string {
 	}
 	return fmt.Sprintf("profiles %q", names)
 }
+
+// Names returns the names of all services of the files, enabled or not, sorted.
+func (p *Project) Names() []string { return slices.Sorted(maps.Keys(p.model.AllServices())) }

@@ -133,12 +133,18 @@ func (s *sources) configFiles() []types.ConfigFile {
 
 // named tells whether a file of the project gives its name.
 func (s *sources) named() bool {
-	for _, f := range s.files[:s.given] {
-		if n := f.lookup("name"); n != nil && n.Value != "" {
-			return true
+	name, _ := s.name()
+	return name != ""
+}
+
+// name returns `name:` as it is written, from the last file that has it.
+func (s *sources) name() (string, position) {
+	for _, f := range slices.Backward(s.files[:s.given]) {
+		if n := deref(f.lookup("name")); n != nil && n.Value != "" {
+			return n.Value, position{s.show(f.path), n.Line}
 		}
 	}
-	return false
+	return "", s.find()
 }
 
 // serviceOrder returns the names of all services as they follow each other in the files.

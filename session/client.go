@@ -68,14 +68,10 @@ func (c *Client) Do(ctx context.Context, cmd Command) (Result, error) {
 	return res, err
 }
 
-// State returns what the session is now.
+// State returns what the session is now, once it has seen all that exists.
 func (c *Client) State(ctx context.Context) (State, error) {
 	var s State
-	stop := errors.New("one is enough")
-	err := c.Watch(ctx, func(got State) error { s = got; return stop })
-	if errors.Is(err, stop) {
-		err = nil
-	}
+	err := c.call(ctx, "/state", nil, &s)
 	return s, err
 }
 

@@ -16,6 +16,7 @@ import (
 func (s *Session) Handler(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) { s.serveDo(ctx, w, r) })
+	mux.HandleFunc("POST /state", s.serveState)
 	mux.HandleFunc("POST /watch", s.serveWatch)
 	mux.HandleFunc("POST /records", s.serveRecords)
 	mux.HandleFunc("POST /wait", s.serveWait)
@@ -54,6 +55,17 @@ func (s *Session) serveDo(ctx context.Context, w http.ResponseWriter, r *http.Re
 	case o := <-done:
 		reply(w, o.res, o.err)
 	}
+}
+
+// serveState answers with what is now: not with a state from before the first look, nor with one that is about to be renewed.
+func (s *Session) serveState(w http.ResponseWriter, r *http.Request) {
+	if err := s.sup.Ready(r.Context()); err != nil {
+		reply(w, nil, err)
+		return
+	}
+	s.refresh(r.Context())
+	state, _ := s.current()
+	reply(w, state, nil)
 }
 
 func (s *Session) serveWatch(w http.ResponseWriter, r *http.Request) {
