@@ -28,7 +28,7 @@ type Runtime struct {
 	env     environment
 	address string     // of the engine, as people write it
 	local   bool       // the engine shares this machine's kernel and files
-	builder string     // "2" where the engine says that it builds by BuildKit
+	windows bool       // the engine runs Windows containers
 	ranges  sync.Mutex // held while an instance starts that publishes a range of ports
 	naming  sync.Mutex // held while a network is made on an engine that does not keep their names apart
 	images  imageCache
@@ -67,7 +67,7 @@ func New(ctx context.Context, project *runner.Project, opts Options) (*Runtime, 
 			Hint: "Update it to Docker Engine 20.10 or newer.",
 		}
 	}
-	r := &Runtime{project: project, api: api, env: env, address: at.address, local: at.local(), builder: string(ping.BuilderVersion)}
+	r := &Runtime{project: project, api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows"}
 	r.images.inspect = r.inspectImage
 	r.known.instances = map[string]*tracked{}
 	return r, nil

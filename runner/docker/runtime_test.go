@@ -88,3 +88,19 @@ func clean(t testing.TB, p *runner.Project, host string) {
 		}
 	}
 }
+
+func connectForCleanup(t testing.TB, p *runner.Project, host string) *Runtime {
+	t.Helper()
+	r, err := New(context.WithoutCancel(t.Context()), p, Options{Host: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func removeImages(t testing.TB, r *Runtime, names []string) {
+	t.Helper()
+	for _, name := range names {
+		_, _ = r.api.ImageRemove(context.WithoutCancel(t.Context()), name, client.ImageRemoveOptions{Force: true, PruneChildren: true})
+	}
+}
