@@ -210,7 +210,7 @@ func (a *app) setState(s session.State) {
 		a.held.state = s
 		return
 	}
-	a.state = s
+	a.state, a.known = s, true
 }
 
 func (a *app) setLast(last uint64) {

@@ -21,7 +21,8 @@ type desk struct {
 	open   Options
 	state  session.State
 	last   uint64 // the journal's last sequence number, as far as the screen lets it show
-	gone   bool   // the session has ended
+	known  bool   // the session has told its state
+	gone   bool   // it has ended
 	now    time.Time
 	zone   *time.Location
 	theme  *theme
@@ -113,6 +114,21 @@ func (d *desk) chosen(selected string) []string {
 		names = []string{selected}
 	}
 	return names
+}
+
+// nameStyle is the colour of a service's name before merged lines: by its place in the alphabet, so that it is the same
+// in every session of the project and neighbours differ.
+func (d *desk) nameStyle(name string) style {
+	if len(d.theme.names) == 0 {
+		return ""
+	}
+	place := 0
+	for _, s := range d.state.Services {
+		if s.Service < name {
+			place++
+		}
+	}
+	return d.theme.names[place%len(d.theme.names)]
 }
 
 // sign is the sign of a state, and its style.

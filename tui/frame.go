@@ -26,21 +26,18 @@ func (a *app) draw() {
 		return
 	}
 	lines := make([]string, 0, a.h)
-	lines = append(lines, a.statusLine())
-	if hint := a.hintLine(); hint != "" {
-		lines = append(lines, hint)
-	}
+	lines = append(lines, a.statusLine()...)
 	lines = append(lines, a.tabLine(len(lines)))
 	a.top = len(lines)
-	h := a.h - a.top - 1
-	var over []string
-	if a.over != nil {
-		over = a.over.view(a.w, h)
-	}
-	body := a.page().view(a.w, h)
-	copy(body[h-len(over):], over)
-	lines = append(lines, body...)
+	lines = append(lines, a.page().view(a.w, a.h-a.top-1)...)
 	lines = append(lines, a.keyLine(a.h-1))
+	if below := a.noteLines(); len(below) > 0 {
+		copy(lines[a.h-len(below):], below)
+	}
+	if a.over != nil {
+		over := a.over.view(a.w, a.h-a.top)
+		copy(lines[a.h-len(over):], over)
+	}
 	a.content = strings.Join(lines, "\n")
 }
 
@@ -52,10 +49,11 @@ func (a *app) tiny() string {
 	return l.String() + strings.Repeat("\n"+strings.Repeat(" ", a.w), a.h-1)
 }
 
-// statusLine is the first line: project, runtime, counts, and what passes now, or what is wrong.
-func (a *app) statusLine() string {
-	t := a.theme
-	l := newLine(a.w, "", a.signs).gap(1)
+// statusLine is the first line: project, runtime, counts, and what passes now. A problem takes the place of the rates;
+// where it does not fit there it has a line of its own, and below it stands the way out.
+func (a *app) statusLine() []string {
+	t, sg := a.theme, a.signs
+	l := newLine(a.w, "", sg).gap(1)
 	l.add(t.strong, clean(a.state.Project))
 	if r := a.runtime(); r != "" && a.w >= 50 {
 		l.gap(2).add(t.dim, r)
@@ -68,10 +66,20 @@ func (a *app) statusLine() string {
 	if a.paused {
 		l.gap(2).add(t.accent, "paused").add(t.dim, ": "+a.keys.key(actPause)+" goes on")
 	}
-	if problem, _ := a.problem(); problem != "" {
-		return l.gap(2).add(t.bad, a.signs.failed+" "+problem).String()
+	problem, hint := a.problem()
+	if problem == "" {
+		return []string{l.right(a.rates()...).String()}
 	}
-	return l.right(a.rates()...).String()
+	var below []string
+	if text := sg.failed + " " + problem; width(text)+2 <= l.left() || a.h < 10 {
+		l.gap(2).add(t.bad, text)
+	} else {
+		below = a.wrapped(below, 2, piece{t.bad, text})
+	}
+	if hint != "" && a.h >= 10 {
+		below = a.wrapped(below, 2, piece{t.bad, sg.to + " "}, piece{"", hint})
+	}
+	return append([]string{l.String()}, below...)
 }
 
 func (a *app) runtime() string {
@@ -124,15 +132,6 @@ func (a *app) problem() (problem, hint string) {
 	return clean(a.state.Problem), clean(a.state.Hint)
 }
 
-// hintLine is the way out of a problem.
-func (a *app) hintLine() string {
-	problem, hint := a.problem()
-	if problem == "" || hint == "" || a.h < 10 {
-		return ""
-	}
-	return newLine(a.w, "", a.signs).gap(1).add(a.theme.bad, a.signs.to).gap(1).add("", hint).String()
-}
-
 func (a *app) rates() []piece {
 	var ps []piece
 	add := func(n *float64, unit string) {
@@ -174,30 +173,50 @@ func (a *app) tabLine(y int) string {
 	return l.String()
 }
 
-// keyLine shows the keys that work now, or a note in their place.
+// noteLines are a note, in the place of the key line; below an error stands the way out.
+func (a *app) noteLines() []string {
+	t, sg, n := a.theme, a.signs, a.note
+	if n.text == "" || a.stopping > 0 && !n.failed {
+		return nil
+	}
+	st, sign := t.dim, ""
+	switch {
+	case n.failed:
+		st, sign = t.bad, sg.failed+" "
+	case n.busy:
+		st, sign = t.busy, sg.busy+" "
+	}
+	var lines []string
+	if n.failed {
+		lines = append(lines, a.ruleLine(a.w))
+	}
+	lines = a.wrapped(lines, 3, piece{st, sign + clean(n.text)})
+	if n.hint != "" {
+		lines = a.wrapped(lines, 3, piece{st, sg.to + " "}, piece{"", clean(n.hint)})
+	}
+	return lines[max(0, len(lines)-(a.h-a.top)):]
+}
+
+// wrapped appends text that may take several lines.
+func (a *app) wrapped(lines []string, limit int, ps ...piece) []string {
+	parts, _ := wrap(ps, max(1, a.w-2), limit)
+	for _, part := range parts {
+		lines = append(lines, addAll(newLine(a.w, "", a.signs).gap(1), part).String())
+	}
+	return lines
+}
+
+// keyLine shows the keys that work now.
 func (a *app) keyLine(y int) string {
 	t := a.theme
 	l := newLine(a.w, "", a.signs).gap(1)
 	if a.stopping > 0 && !a.note.failed {
 		return l.add(t.busy, a.stopProgress()).String()
 	}
-	if n := a.note; n.text != "" {
-		st, sign := t.ok, ""
-		switch {
-		case n.failed:
-			st, sign = t.bad, a.signs.failed+" "
-		case n.busy:
-			st, sign = t.busy, a.signs.busy+" "
-		default:
-			st = t.dim
-		}
-		l.add(st, sign+clean(n.text))
-		if n.hint != "" {
-			l.gap(1).add("", a.signs.to+" "+clean(n.hint))
-		}
-		return l.String()
-	}
 	general := []action{actFilter, actPalette, actHelp}
+	if a.w >= 60 {
+		general = append(general, actLeave)
+	}
 	end := 1
 	for _, g := range general {
 		end += width(a.keys.key(g)) + width(a.keys.binding(g).label) + 3

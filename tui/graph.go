@@ -59,21 +59,24 @@ func (p *graphPage) arrange(names []string, w, h int) (labels bool) {
 	edges := edgesOf(p.state.Services)
 	for _, rows := range []int{3, 2} {
 		p.drawing = layOut(p.drawing, names, edges, rows)
-		p.sketch = p.drawing.place(p.desk, true)
+		p.sketch = p.drawing.place(p.desk, w, withLabels)
 		if p.sketch.h+8 <= h {
 			break
 		}
 	}
 	p.split = splitPage(min(w, besideFrom-1), h, w, p.sketch.h+1, false, false)
 	p.split.list.w, p.split.detail.w = w, w
-	if w >= besideFrom && p.sketch.w <= w*6/10 {
-		p.split = splitPage(w, h, p.sketch.w, h, false, false)
+	if w >= besideFrom && p.sketch.fit <= w*6/10 {
+		p.split = splitPage(w, h, p.sketch.fit, h, false, false)
 	}
-	labels = p.sketch.w <= p.split.list.w
-	if !labels {
-		p.sketch = p.drawing.place(p.desk, false)
+	for _, d := range []detailed{withLabels, withReasons, namesOnly} {
+		p.sketch = p.drawing.place(p.desk, p.split.list.w, d)
+		labels = d == withLabels
+		if p.sketch.fit <= p.split.list.w {
+			break
+		}
 	}
-	p.tree = p.wantTree || w < 60 || p.sketch.w > 2*p.split.list.w
+	p.tree = p.wantTree || w < 60 || p.sketch.fit > 2*p.split.list.w
 	if p.tree && !p.split.beside && p.split.detail.h > 0 {
 		p.branches = treeOf(names, edges, p.signs)
 		p.split = splitPage(min(w, besideFrom-1), h, w, len(p.branches), false, false)
@@ -85,7 +88,7 @@ func (p *graphPage) arrange(names []string, w, h int) (labels bool) {
 // legend tells the kinds of lines apart.
 func (p *graphPage) legend() string {
 	sg := p.signs
-	return "waits until: " + sg.rule + sg.head + " healthy  " + sg.dashed + sg.head + " started  " + sg.double + sg.head + " completed"
+	return sg.rule + sg.head + " healthy " + sg.dashed + sg.head + " started " + sg.double + sg.head + " completed"
 }
 
 // follow moves the window so that the selected service shows.
@@ -277,7 +280,7 @@ func (p *graphPage) hints() []action {
 	if p.name == "" {
 		return nil
 	}
-	return []action{actEnter, actRestart, actStartStop, actGraphTree, actMark, actLeave}
+	return []action{actEnter, actRestart, actStartStop, actGraphTree, actMark}
 }
 
 func (p *graphPage) label(a action) string {

@@ -60,16 +60,26 @@ func layOut(old *drawing, names []string, edges []edge, rows int) *drawing {
 type sketch struct {
 	left, right []int // of each layer's services
 	w, h        int
+	fit         int // columns that it needs
 }
 
-// place measures the drawing; with labels there is room for the conditions on the lines.
-func (d *drawing) place(desk *desk, labels bool) sketch {
+// detailed is how much the drawing tells, by the room that there is.
+type detailed int
+
+const (
+	withLabels  detailed = iota // the conditions in words on the lines
+	withReasons                 // below each service why it waits
+	namesOnly                   // that, only as wide as its name
+)
+
+// place measures the drawing, for w columns. What the last services wait for takes what room there is.
+func (d *drawing) place(desk *desk, w int, how detailed) sketch {
 	var s sketch
 	x := 2
 	for i, c := range d.columns {
 		if i > 0 {
 			x += 2*len(d.lanes[i-1]) + 3
-			if labels {
+			if how == withLabels {
 				x += d.labelWidth(i) + 1
 			}
 		}
@@ -78,14 +88,26 @@ func (d *drawing) place(desk *desk, labels bool) sketch {
 		for _, k := range c {
 			s.h = max(s.h, k.row+2)
 			if !k.bend {
-				wide = max(wide, width(k.name)+2, min(width(desk.why(k.name))+2, whyWidth+2))
+				wide = max(wide, width(k.name)+2)
+				if i < len(d.columns)-1 && how != namesOnly {
+					wide = max(wide, min(width(desk.why(k.name))+2, whyWidth+2))
+				}
 			}
 		}
 		x += wide + 1
 		s.right = append(s.right, x)
 	}
-	s.w = x + 1
+	s.fit = x + 1
+	s.w = max(s.fit, w)
 	return s
+}
+
+// reason is the room below the services of a layer for what they wait for.
+func (s *sketch) reason(layer int) int {
+	if layer == len(s.left)-1 {
+		return min(whyWidth, s.w-s.left[layer]-2)
+	}
+	return min(whyWidth, s.right[layer]-s.left[layer]-3)
 }
 
 // labelWidth is the room that the conditions before a layer take.
@@ -154,7 +176,7 @@ func (d *drawing) paint(desk *desk, s sketch, selected string, labels bool) *can
 			c.write(s.left[i], k.row, st, sign)
 			c.write(s.left[i]+2, k.row, name, clean(k.name))
 			if why := desk.why(k.name); why != "" {
-				c.write(s.left[i]+2, k.row+1, st, cutTo(why, whyWidth, desk.signs))
+				c.write(s.left[i]+2, k.row+1, st, cutTo(why, s.reason(i), desk.signs))
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -83,22 +82,48 @@ func (p *help) view(w, h int) []string {
 
 // blocks are the groups of keys, and the signs.
 func (p *help) blocks(w int) [][]string {
-	t := p.theme
 	var blocks [][]string
-	for _, in := range []scope{onServices, onGraph, onLogs, onLines, everywhere} {
-		block := []string{newLine(w, "", p.signs).gap(1).add(t.strong, string(in)).String()}
-		for _, b := range p.keys.table {
-			if b.in != in || b.help == "" || len(b.keys) == 0 {
-				continue
-			}
-			keys := make([]string, len(b.keys))
-			for i, k := range b.keys {
-				keys[i] = keyName(k)
-			}
-			block = append(block, newLine(w, "", p.signs).gap(2).cell(t.accent, strings.Join(keys, " "), 14, false).gap(1).add(t.dim, b.help).gap(1).String())
-		}
-		blocks = append(blocks, append(block, newLine(w, "", p.signs).String()))
+	for _, in := range []scope{onServices, onGraph, onLogs, onLines} {
+		blocks = append(blocks, p.group(in, w))
 	}
+	return append(blocks, p.legend(w), p.group(everywhere, w))
+}
+
+// group is the keys of one scope.
+func (p *help) group(in scope, w int) []string {
+	t := p.theme
+	lines := []string{newLine(w, "", p.signs).gap(1).add(t.strong, string(in)).String()}
+	for _, b := range p.keys.table {
+		if b.in != in || b.help == "" || len(b.keys) == 0 {
+			continue
+		}
+		keys := make([]string, len(b.keys))
+		for i, k := range b.keys {
+			keys[i] = keyName(k)
+		}
+		lines = append(lines, p.entry(w, t.accent, strings.Join(keys, " "), b.help)...)
+	}
+	return append(lines, newLine(w, "", p.signs).String())
+}
+
+// entry is a key or a sign, and what it means.
+func (p *help) entry(w int, st style, name, means string) []string {
+	const column = 13
+	parts, _ := wrap([]piece{{p.theme.dim, means}}, max(8, w-column-2), 9)
+	lines := make([]string, len(parts))
+	for i, ps := range parts {
+		l := newLine(w, "", p.signs)
+		if i == 0 {
+			l.gap(2).add(st, name)
+		}
+		lines[i] = addAll(l.to(column), ps).String()
+	}
+	return lines
+}
+
+// legend is what the signs mean.
+func (p *help) legend(w int) []string {
+	t := p.theme
 	signs := []string{newLine(w, "", p.signs).gap(1).add(t.strong, "signs").String()}
 	for _, s := range []struct {
 		st         style
@@ -111,7 +136,7 @@ func (p *help) blocks(w int) [][]string {
 		{t.faint, p.signs.stopped, "stopped, as asked, or ended well"},
 		{t.faint, p.signs.none, "not measured"},
 	} {
-		signs = append(signs, newLine(w, "", p.signs).gap(2).cell(s.st, s.sign, 14, false).gap(1).add(t.dim, s.mean).String())
+		signs = append(signs, p.entry(w, s.st, s.sign, s.mean)...)
 	}
-	return append(slices.Clip(blocks), append(signs, newLine(w, "", p.signs).String()))
+	return append(signs, newLine(w, "", p.signs).String())
 }

@@ -238,6 +238,9 @@ func wrap(ps []piece, w, limit int) (lines [][]piece, cut bool) {
 		var first []piece
 		first, ps = breakLine(ps, w)
 		lines = append(lines, first)
+		for len(ps) > 0 && strings.Trim(ps[0].s, " ") == "" {
+			ps = ps[1:]
+		}
 	}
 	if len(lines) == 0 {
 		lines = [][]piece{nil}
@@ -255,6 +258,9 @@ func breakLine(ps []piece, w int) (first, rest []piece) {
 			continue
 		}
 		part := cut(p.s, left)
+		if i > 0 && strings.HasSuffix(ps[i-1].s, " ") && left < w/2 && pw <= w && !strings.Contains(part, " ") {
+			return ps[:i], ps[i:]
+		}
 		if sp := strings.LastIndexByte(part, ' '); sp > 0 && (left-width(part[:sp])) < w/2 {
 			part = part[:sp+1]
 		}

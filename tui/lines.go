@@ -269,9 +269,15 @@ func (p *linesPage) mouse(m mouse) tea.Cmd {
 
 func (p *linesPage) hints() []action {
 	if len(p.pane.records) == 0 {
-		return []action{actBack, actLeave}
+		return []action{actBack}
+	}
+	if p.detail != nil && p.split.list.h == 0 {
+		return []action{actBack, actCopy, actEdit}
 	}
 	hints := []action{actEnter, actFollow}
+	if r, ok := p.pane.selected(); ok && !p.pane.follow && sourceLine.MatchString(head(r.Text, 4096)+"\n"+string(r.Body[:min(len(r.Body), 4096)])) {
+		hints = append(hints, actEdit)
+	}
 	if p.filter.Text != "" {
 		hints = append(hints, actNextMatch, actPrevMatch)
 	}

@@ -68,6 +68,11 @@ func (p *logsPage) do(a action) (tea.Cmd, bool) {
 	switch a {
 	case actLevel:
 		p.filter.Level = nextLevel(p.filter.Level)
+		kinds := journal.KindSet(journal.KindLog)
+		if p.filter.Level == journal.LevelNone {
+			kinds = journal.KindSet(journal.KindLog, journal.KindEvent)
+		}
+		p.pane.show(p.pane.what.Streams, kinds)
 		if err := p.apply(); err != nil {
 			p.fail("", err)
 		}

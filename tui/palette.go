@@ -162,7 +162,7 @@ func (p *palette) row(d deed, selected bool, w int) string {
 	}
 	l := newLine(w, base, p.signs).gap(1).add(p.theme.accent, sign).gap(1)
 	l.cell("", clean(d.name), max(24, w/4), false).gap(2)
-	if l.left() > 8 {
+	if l.left() > 24 {
 		l.cell(p.theme.dim, d.help, l.left()-8, false).gap(1).add(p.theme.accent, d.key)
 	}
 	return l.String()

@@ -235,7 +235,7 @@ func (p *pane) receive(m pageMsg) {
 	switch m.want {
 	case wantTail:
 		p.begin(m)
-		p.older, p.newer = m.page.Next, m.last
+		p.older = m.page.Next
 		p.atStart = !m.page.More
 	case wantJump:
 		p.landed(m)

@@ -165,7 +165,7 @@ func (p *pane) line(i, n, w int, focused bool) string {
 		l.cell(t.faint, p.desk.clock(r.Time, m.clock-1), m.clock-1, p.desk.ages).gap(1)
 	}
 	if m.name > 0 {
-		l.cell(t.named(serviceOf(r)), p.nameOf(r), m.name-1, false).gap(1)
+		l.cell(p.desk.nameStyle(serviceOf(r)), p.nameOf(r), m.name-1, false).gap(1)
 	}
 	if m.level > 0 {
 		word, st := levelWord(b.level, t)

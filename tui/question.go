@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"slices"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -43,7 +45,11 @@ func (q *question) view(w, h int) []string {
 		lines = append(lines, addAll(newLine(w, "", sg).gap(2), ps).String())
 	}
 	l := newLine(w, "", sg).gap(2)
-	for _, a := range append(q.answers, answer{key: "esc", label: "stay"}) {
+	for _, a := range append(slices.Clip(q.answers), answer{key: "esc", label: "stay"}) {
+		if l.used > 2 && width(a.key)+width(a.label)+1 > l.left() {
+			lines = append(lines, l.String())
+			l = newLine(w, "", sg).gap(2)
+		}
 		l.add(t.accent, a.key).gap(1).add("", a.label).gap(3)
 	}
 	lines = append(lines, l.String())

@@ -68,6 +68,9 @@ func (p *servicesPage) view(w, h int) []string {
 	p.arrange()
 	wantH := len(p.rows) + 1
 	p.split = splitPage(w, h, 96, wantH, p.zoom, p.detail)
+	if len(p.rows) == 0 {
+		p.split = splitPage(w, h, w, h, true, false)
+	}
 	if len(p.state.Services) == 0 {
 		return blank(w, h, p.theme, p.signs, p.nothingYet())
 	}
@@ -86,7 +89,7 @@ func (p *servicesPage) view(w, h int) []string {
 }
 
 func (p *servicesPage) nothingYet() []string {
-	if p.state.Project == "" {
+	if !p.known {
 		return []string{"waiting for the session " + p.signs.cut}
 	}
 	return []string{"No service is enabled in " + p.state.Project + ".",
@@ -359,7 +362,10 @@ func (p *servicesPage) mouse(m mouse) tea.Cmd {
 
 func (p *servicesPage) hints() []action {
 	if len(p.rows) == 0 {
-		return nil
+		return []action{actBack}
+	}
+	if p.gone {
+		return []action{actEnter, actInfo}
 	}
 	hints := []action{actEnter, actRestart, actStartStop, actInfo}
 	if s, ok := p.service(p.list.name); ok && !s.Since.IsZero() {
@@ -370,7 +376,7 @@ func (p *servicesPage) hints() []action {
 			hints = append(hints, actBrowser)
 		}
 	}
-	return append(hints, actMark, actLeave, actDetach)
+	return append(hints, actMark, actDetach)
 }
 
 // label names the keys as they act on the selected service.

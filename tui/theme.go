@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"hash/fnv"
 	"strings"
 )
 
@@ -56,16 +55,6 @@ type theme struct {
 	bad    style
 	info   style
 	names  []style // of services, before merged lines
-}
-
-// named returns the colour of a service's name: the same in every session.
-func (t *theme) named(service string) style {
-	if len(t.names) == 0 {
-		return ""
-	}
-	h := fnv.New32a()
-	h.Write([]byte(service))
-	return t.names[h.Sum32()%uint32(len(t.names))]
 }
 
 func newTheme(name ThemeName, dark bool) *theme {
