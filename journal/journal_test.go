@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,16 +227,8 @@ func TestConcurrentUse(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	for a := range appenders {
 		writing.Go(func() {
-			name := fmt.Sprintf("service-%d/stdout", a)
-			for i := range rounds {
-				rs := make([]Record, batch)
-				for k := range rs {
-					rs[k] = Record{Stream: name, Kind: KindLog, Ref: name, Text: fmt.Sprintf("%s line %d", name, i*batch+k), Body: make([]byte, 50)}
-				}
-				j.AppendAll(rs[:batch/2])
-				for _, r := range rs[batch/2:] {
-					j.Append(r)
-				}
+			for range rounds {
+				write(j, fmt.Sprintf("service-%d/stdout", a), batch)
 			}
 		})
 	}
@@ -245,10 +238,8 @@ func TestConcurrentUse(t *testing.T) {
 	reading.Go(func() {
 		for ctx.Err() == nil {
 			p := j.Before(0, Query{Limit: 20, Streams: []string{"service-1/"}})
-			for i := 1; i < len(p.Records); i++ {
-				if p.Records[i].Seq <= p.Records[i-1].Seq {
-					t.Errorf("record %d comes behind %d", p.Records[i].Seq, p.Records[i-1].Seq)
-				}
+			if !slices.IsSortedFunc(p.Records, func(a, b Record) int { return cmp.Compare(a.Seq, b.Seq) }) {
+				t.Errorf("records out of order: %+v", p.Records)
 			}
 			j.Streams()
 			j.Seek(time.Now(), Query{})
@@ -262,6 +253,18 @@ func TestConcurrentUse(t *testing.T) {
 	reading.Wait()
 	if p := j.After(0, Query{}); uint64(len(p.Records))+p.Lost != appenders*rounds*batch || p.Lost == 0 {
 		t.Errorf("%d records and %d lost of %d", len(p.Records), p.Lost, appenders*rounds*batch)
+	}
+}
+
+// write appends n records, half of them at once.
+func write(j *Journal, stream string, n int) {
+	rs := make([]Record, n)
+	for i := range rs {
+		rs[i] = Record{Stream: stream, Kind: KindLog, Ref: stream, Text: fmt.Sprintf("%s line %d", stream, i), Body: make([]byte, 50)}
+	}
+	j.AppendAll(rs[:n/2])
+	for _, r := range rs[n/2:] {
+		j.Append(r)
 	}
 }
 

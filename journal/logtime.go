@@ -99,7 +99,7 @@ func parseRest(s string, at, year, month, day int) (time.Time, int) {
 			return time.Time{}, 0
 		}
 	}
-	hour, min, sec, nano, n := parseClock(s[at:])
+	hour, minute, sec, nano, n := parseClock(s[at:])
 	if n == 0 || month > 12 || day > 31 {
 		return time.Time{}, 0
 	}
@@ -109,18 +109,18 @@ func parseRest(s string, at, year, month, day int) (time.Time, int) {
 	if month == 0 || day == 0 {
 		return time.Time{}, at
 	}
-	return time.Date(year, time.Month(month), day, hour, min, sec, nano, time.UTC).Add(-offset), at
+	return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC).Add(-offset), at
 }
 
 // parseClock reads "15:04:05", with a fraction after a point or a comma, and "3:04PM".
-func parseClock(s string) (hour, min, sec, nano, n int) {
+func parseClock(s string) (hour, minute, sec, nano, n int) {
 	hour, n = digits(s, 2)
 	if n == 0 || n >= len(s) || s[n] != ':' {
 		return 0, 0, 0, 0, 0
 	}
-	min, m := digits(s[n+1:], 2)
+	minute, m := digits(s[n+1:], 2)
 	n += 1 + m
-	if m != 2 || hour > 23 || min > 59 || n >= len(s) {
+	if m != 2 || hour > 23 || minute > 59 || n >= len(s) {
 		return 0, 0, 0, 0, 0
 	}
 	if rest := s[n:]; strings.HasPrefix(rest, "PM") || strings.HasPrefix(rest, "AM") {
@@ -128,7 +128,7 @@ func parseClock(s string) (hour, min, sec, nano, n int) {
 		if rest[0] == 'P' {
 			hour += 12
 		}
-		return hour, min, 0, 0, n + 2
+		return hour, minute, 0, 0, n + 2
 	}
 	sec, m = digits(s[n+1:], 2)
 	if s[n] != ':' || m != 2 || sec > 60 {
@@ -145,7 +145,7 @@ func parseClock(s string) (hour, min, sec, nano, n int) {
 			n++
 		}
 	}
-	return hour, min, sec, nano, n
+	return hour, minute, sec, nano, n
 }
 
 // parseZone reads "Z", "+01:00", "-0700", "+00" and " UTC", the latter three also after a space.
