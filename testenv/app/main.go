@@ -9,7 +9,7 @@
 //	app env [NAME...]        print the environment, or the values of the names
 //	app wait ADDRESS [LIMIT] exit 0 as soon as a TCP connection to host:port succeeds, 1 when LIMIT (30s) is over
 //
-// Settings from the environment, for every subcommand:
+// Settings from the environment, for serve, crash, log and sleep:
 //
 //	IGNORE_SIGTERM=1   SIGTERM and SIGINT are noted and not obeyed
 //	STOP_DELAY=2s      a stop signal is obeyed this much later
@@ -25,6 +25,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,6 +33,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -45,52 +47,74 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	life := newLife(stderr)
+	life := newLife()
+	defer life.leave()
 	var err error
 	switch name {
 	case "serve":
+		life.begin(stderr)
 		err = serve(life, stdout)
 	case "health":
 		return health(stderr)
 	case "crash":
-		return crash(args, stderr)
+		life.begin(stderr)
+		err = crash(life, args, stderr)
 	case "log":
+		life.begin(stderr)
 		err = writeLog(life, args, stdout, stderr)
 	case "sleep":
+		life.begin(stderr)
 		err = sleep(life, args)
 	case "env":
 		printEnv(args, stdout)
-		return 0
 	case "wait":
 		err = wait(args)
 	default:
 		fmt.Fprintf(stderr, "app: unknown subcommand %q\n", name)
 		return 2
 	}
+	if code, is := errors.AsType[exitCode](err); is {
+		return int(code)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "app:", err)
 		return 1
 	}
-	return life.code
+	select {
+	case <-life.over:
+		return life.code
+	default:
+		return 0
+	}
 }
 
 // life ends when a stop signal is obeyed or EXIT_AFTER is over; code is then what to exit with.
 type life struct {
 	over chan struct{}
 	code int
+
+	left chan struct{} // closed by leave
+	done sync.WaitGroup
 }
 
-func newLife(stderr io.Writer) *life {
-	l := &life{over: make(chan struct{})}
+func newLife() *life {
+	return &life{over: make(chan struct{}), left: make(chan struct{})}
+}
+
+// begin starts to listen for stop signals, until leave.
+func (l *life) begin(stderr io.Writer) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	var exit <-chan time.Time
 	if d := duration("EXIT_AFTER"); d > 0 {
 		exit = time.After(d)
 	}
-	go func() {
+	l.done.Go(func() {
+		defer signal.Stop(signals)
 		for {
 			select {
+			case <-l.left:
+				return
 			case <-exit:
 				l.end(number("EXIT_CODE"))
 				return
@@ -105,13 +129,18 @@ func newLife(stderr io.Writer) *life {
 				return
 			}
 		}
-	}()
-	return l
+	})
 }
 
 func (l *life) end(code int) {
 	l.code = code
 	close(l.over)
+}
+
+// leave ends what begin started.
+func (l *life) leave() {
+	close(l.left)
+	l.done.Wait()
 }
 
 func duration(name string) time.Duration {
@@ -124,25 +153,32 @@ func number(name string) int {
 	return n
 }
 
-func crash(args []string, stderr io.Writer) int {
+func crash(l *life, args []string, stderr io.Writer) error {
 	code, after := 1, time.Duration(0)
 	var err error
 	if len(args) > 0 {
 		if code, err = strconv.Atoi(args[0]); err != nil {
-			fmt.Fprintln(stderr, "app: crash:", err)
-			return 2
+			return err
 		}
 	}
 	if len(args) > 1 {
 		if after, err = time.ParseDuration(args[1]); err != nil {
-			fmt.Fprintln(stderr, "app: crash:", err)
-			return 2
+			return err
 		}
 	}
-	time.Sleep(after)
+	select {
+	case <-l.over:
+		return nil
+	case <-time.After(after):
+	}
 	fmt.Fprintf(stderr, "crashing with %d\n", code)
-	return code
+	return exitCode(code)
 }
+
+// exitCode is the error of a program that is told how to exit, and has said why.
+type exitCode int
+
+func (c exitCode) Error() string { return "exit code " + strconv.Itoa(int(c)) }
 
 func sleep(l *life, args []string) error {
 	var over <-chan time.Time
