@@ -325,7 +325,7 @@ func (s *Supervisor) say(d Decision) {
 func (s *Supervisor) settle() {
 	s.pending = slices.DeleteFunc(s.pending, func(p *pending) bool {
 		if !s.ready() {
-			return false
+			return s.hopeless(p)
 		}
 		done, err := s.settled(p)
 		if done {
@@ -333,6 +333,18 @@ func (s *Supervisor) settle() {
 		}
 		return done
 	})
+}
+
+// hopeless answers, while a runtime is lost, those who only wait to look, and everybody where the first look failed. Goals
+// wait for the runtime to come back.
+func (s *Supervisor) hopeless(p *pending) bool {
+	for name, err := range s.lost {
+		if !s.looked[name] || (p.Goals == nil && p.Down == nil) {
+			p.done <- err
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Supervisor) settleAll(err error) {

@@ -59,7 +59,7 @@ func (s *Session) serveDo(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // serveState answers with what is now: not with a state from before the first look, nor with one that is about to be renewed.
 func (s *Session) serveState(w http.ResponseWriter, r *http.Request) {
-	if err := s.sup.Ready(r.Context()); err != nil {
+	if err := s.sup.Ready(r.Context()); err != nil && s.sup.Trouble(r.Context()) == nil {
 		reply(w, nil, err)
 		return
 	}
