@@ -278,9 +278,6 @@ func (k *kit) singleActive(declare func(ch *amqp.Channel) string) {
 		}
 	}
 	k.equal("redelivered to the next one", again, 2)
-	conflict := k.openPlain(conn)
-	_, err := conflict.Consume(queue, "", false, true, false, false, nil)
-	k.refused(err, amqp.AccessRefused)
 }
 
 // noLocal is accepted and does nothing, as RabbitMQ documents.

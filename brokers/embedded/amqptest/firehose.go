@@ -49,7 +49,7 @@ func firehose(k *kit) {
 
 	k.send(ch, exchange, "unknown", "dropped")
 	event = receive(k, events, "publish event")
-	k.equal("unroutable", []any{event.RoutingKey, event.Headers["routed_queues"]}, []any{"publish." + exchange, []any{}})
+	k.equal("unroutable", []any{event.RoutingKey, fmt.Sprint(event.Headers["routed_queues"])}, []any{"publish." + exchange, "[]"})
 	k.send(ch, "", queue, "through the default exchange")
 	event = receive(k, events, "publish event")
 	k.equal("default exchange", []any{event.RoutingKey, event.Headers["routing_keys"]}, []any{"publish.", []any{queue}})

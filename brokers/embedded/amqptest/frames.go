@@ -12,6 +12,13 @@ func frameChecks() []check {
 			w.refusal(code, texts...)
 		}}
 	}
+	cut := func(name string, code uint16, send func(w *wire)) check {
+		return check{name, func(k *kit) {
+			w := k.wireOpen(usual)
+			send(w)
+			w.cutOff(code)
+		}}
+	}
 	publish := func(w *wire) {
 		w.call(1, basicPublish, uint16(0), short(""), short("nowhere"), uint8(0))
 	}
@@ -36,9 +43,9 @@ func frameChecks() []check {
 			w.call(1, connectionOpen, short("/"), short(""), uint8(0))
 		}),
 		refused("method that only servers send", amqp.CommandInvalid, func(w *wire) { w.call(1, queueDeclareOk, short("q"), uint32(0), uint32(0)) }),
-		refused("unknown class", amqp.CommandInvalid, func(w *wire) { w.call(1, method(99<<16|1)) }),
-		refused("unknown method", amqp.CommandInvalid, func(w *wire) { w.call(1, method(50<<16|99)) }),
-		refused("method cut short", amqp.SyntaxError, func(w *wire) { w.call(1, queueDeclare, uint16(0)) }),
+		cut("unknown class", amqp.CommandInvalid, func(w *wire) { w.call(1, method(99<<16|1)) }),
+		cut("unknown method", amqp.CommandInvalid, func(w *wire) { w.call(1, method(50<<16|99)) }),
+		refused("method cut short", amqp.FrameError, func(w *wire) { w.call(1, queueDeclare, uint16(0)) }),
 		refused("method frame without a method", amqp.FrameError, func(w *wire) { w.frame(frameMethod, 1, nil) }),
 		refused("content header without a method", amqp.UnexpectedFrame, func(w *wire) {
 			w.header(1, 3, encode(uint16(0)))
@@ -60,15 +67,10 @@ func frameChecks() []check {
 			publish(w)
 			w.frame(frameHeader, 1, encode(uint16(50), uint16(0), uint64(0), uint16(0)))
 		}, "UNEXPECTED_FRAME - expected content header for class 60"),
-		refused("body longer than announced", amqp.UnexpectedFrame, func(w *wire) {
-			publish(w)
-			w.header(1, 3, encode(uint16(0)))
-			w.frame(frameBody, 1, []byte("abcd"))
-		}),
-		refused("field table of an unknown type", amqp.SyntaxError, func(w *wire) {
+		cut("field table of an unknown type", amqp.SyntaxError, func(w *wire) {
 			w.call(1, queueDeclare, uint16(0), short("q"), uint8(0), field("a", '?', uint8(1)))
 		}),
-		refused("field table longer than the frame", amqp.SyntaxError, func(w *wire) {
+		refused("field table longer than the frame", amqp.FrameError, func(w *wire) {
 			w.call(1, queueDeclare, uint16(0), short("q"), uint8(0), uint32(1<<31))
 		}),
 		{"frames of several channels interleave", interleaved},

@@ -2,6 +2,7 @@ package amqptest
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -58,8 +59,11 @@ func apiAuthentication(k *kit) {
 }
 
 func apiNodes(k *kit) {
-	nodes := k.api().list("/nodes")
-	k.equal("nodes", len(nodes), 1)
+	var nodes []object
+	k.eventually("the node's statistics", func() bool {
+		nodes = k.api().list("/nodes")
+		return len(nodes) == 1 && nodes[0]["mem_used"] != nil
+	})
 	k.shows("node", nodes[0], object{"running": true, "type": "disc", "mem_alarm": false, "disk_free_alarm": false})
 	k.has("node", nodes[0], "name", "mem_used", "mem_limit", "fd_used", "fd_total", "sockets_used", "proc_used", "proc_total", "uptime",
 		"run_queue", "processors", "disk_free", "disk_free_limit", "os_pid", "rates_mode", "exchange_types", "applications", "partitions")
@@ -132,13 +136,15 @@ func apiQueues(k *kit) {
 	path := "/queues/%2F/" + queue
 	k.eventually("the queue's counts", func() bool {
 		o := a.object(path)
-		return fmt.Sprint(o["messages"], o["messages_ready"], o["messages_unacknowledged"]) == "3 2 1"
+		return fmt.Sprint(o["messages"], o["messages_ready"], o["messages_unacknowledged"]) == "3 2 1" && o["memory"] != nil
 	})
 	o := a.object(path)
 	k.shows("queue", o, object{
 		"name": queue, "vhost": "/", "durable": true, "auto_delete": false, "exclusive": false, "consumers": 0, "type": "classic",
-		"arguments": object{"x-max-length": 10, "x-message-ttl": 600000}, "state": "running",
+		"state": "running",
 	})
+	arguments, _ := o["arguments"].(object)
+	k.shows("arguments", arguments, object{"x-max-length": 10, "x-message-ttl": 600000})
 	k.has("queue", o, "node", "memory", "message_bytes", "message_bytes_ready", "message_bytes_unacknowledged", "message_bytes_persistent",
 		"messages_persistent", "messages_details", "policy", "consumer_details", "incoming", "deliveries")
 	k.shows("in the list", a.find("/queues/%2F", "name", queue), object{"messages": 3, "messages_ready": 2, "messages_unacknowledged": 1})
@@ -178,11 +184,14 @@ func apiBindings(k *kit) {
 
 func apiHealth(k *kit) {
 	a := k.api()
-	for _, path := range []string{"alarms", "local-alarms", "virtual-hosts", "port-listener/5672", "protocol-listener/amqp", "node-is-quorum-critical"} {
-		if path == "port-listener/5672" {
-			path = "port-listener/" + k.server.Addr()[strings.LastIndex(k.server.Addr(), ":")+1:]
-		}
-		k.shows(path, a.object("/health/checks/"+path), object{"status": "ok"})
+	_, port, err := net.SplitHostPort(k.server.Addr())
+	k.must(err, "the broker's port")
+	for _, path := range []string{"alarms", "local-alarms", "virtual-hosts", "port-listener/" + port, "protocol-listener/amqp", "node-is-quorum-critical"} {
+		// The other checks make and delete virtual hosts all the time, and RabbitMQ calls a half-made one down.
+		k.eventually(path+" to be ok", func() bool {
+			status, out := a.do(http.MethodGet, "/health/checks/"+path, nil)
+			return status == http.StatusOK && strings.Contains(string(out), `"status":"ok"`)
+		})
 	}
 	k.shows("aliveness", a.object("/aliveness-test/%2F"), object{"status": "ok"})
 	a.want(http.MethodGet, "/health/checks/port-listener/1", nil, http.StatusServiceUnavailable)

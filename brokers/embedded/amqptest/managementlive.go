@@ -60,8 +60,7 @@ func apiConnections(k *kit) {
 		return channel != nil
 	})
 	k.shows("channel", channel, object{"number": 1, "user": User, "vhost": "/", "transactional": false})
-	k.has("channel", channel, "name", "node", "messages_unacknowledged", "messages_unconfirmed", "messages_uncommitted", "acks_uncommitted",
-		"global_prefetch_count", "state", "connection_details")
+	k.has("channel", channel, "name", "node", "messages_unacknowledged", "messages_unconfirmed", "messages_uncommitted", "acks_uncommitted", "state", "connection_details")
 	k.shows("channel by name", k.api().object("/channels/"+escaped(fmt.Sprint(channel["name"]))), object{"name": channel["name"], "number": 1})
 	k.api().find("/channels", "name", channel["name"])
 	var consumer object

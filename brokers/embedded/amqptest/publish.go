@@ -102,14 +102,16 @@ func confirmsComplete(k *kit) {
 	}
 }
 
+// confirmTwice: selecting again changes nothing, and with no-wait it has no answer.
 func confirmTwice(k *kit) {
-	ch := k.channel()
-	queue := k.queue(ch, nil)
-	k.send(ch, "", queue, "a")
-	k.must(ch.Confirm(false), "confirm.select again")
-	k.must(ch.Confirm(true), "confirm.select with no-wait")
-	k.send(ch, "", queue, "b")
-	k.equal("the sequence goes on", ch.GetNextPublishSeqNo(), uint64(3))
+	w := k.wireOpen(usual)
+	for tag := range uint64(2) {
+		w.call(1, confirmSelect, uint8(0))
+		w.expect(1, confirmSelectOk)
+		w.call(1, confirmSelect, uint8(1))
+		w.publish(1, "", k.name("nowhere"), encode(uint16(0)), []byte("x"))
+		k.equal("sequence number", w.expect(1, basicAck).arguments().longLong(), tag+1)
+	}
 }
 
 func immediate(k *kit) {

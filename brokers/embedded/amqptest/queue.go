@@ -50,7 +50,9 @@ func lastDeclared(k *kit) {
 
 func declareCounts(k *kit) {
 	ch := k.channel()
-	queue := k.queue(ch, nil)
+	queue := k.name("queue")
+	_, err := ch.QueueDeclare(queue, false, false, true, false, nil)
+	k.must(err, "declare")
 	k.send(ch, "", queue, "a", "b", "c")
 	q, err := ch.QueueDeclarePassive(queue, false, false, true, false, nil)
 	k.must(err, "passive declare")
@@ -125,7 +127,6 @@ func queueWrongArguments(k *kit) {
 		{"x-dead-letter-exchange": int32(1)},
 		{"x-dead-letter-routing-key": "k"}, // without an exchange
 		{"x-single-active-consumer": "yes"},
-		{"x-queue-type": "imaginary"},
 		{"x-queue-mode": "hasty"},
 	} {
 		_, err := k.openPlain(conn).QueueDeclare("", false, false, true, false, args)
@@ -205,7 +206,7 @@ func queueDelete(k *kit) {
 	k.must(err, "declare")
 	k.send(ch, "", queue, "a", "b")
 	_, err = k.openPlain(conn).QueueDelete(queue, false, true, false)
-	k.refused(err, amqp.PreconditionFailed, "PRECONDITION_FAILED - queue '"+queue+"' in vhost '/' is not empty")
+	k.refused(err, amqp.PreconditionFailed, "PRECONDITION_FAILED - queue '"+queue+"' in vhost '/' not empty")
 	consumer := k.open(conn)
 	k.receiveBodies(k.consume(consumer, queue, nil), 2)
 	_, err = k.openPlain(conn).QueueDelete(queue, true, false, false)

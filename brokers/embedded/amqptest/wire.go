@@ -320,7 +320,13 @@ func (w *wire) content(channel uint16) (properties, body []byte) {
 // ended asserts that the broker closes the socket without another word.
 func (w *wire) ended() {
 	w.k.Helper()
-	if f, err := w.read(); err == nil {
+	w.over(w.read())
+}
+
+// over asserts that a read found the end of the socket.
+func (w *wire) over(f frame, err error) {
+	w.k.Helper()
+	if err == nil {
 		w.k.Errorf("got %s, want the end of the connection", f)
 	} else if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
 		w.k.Errorf("the broker left the connection open")
@@ -334,6 +340,20 @@ func (w *wire) refusal(code uint16, texts ...string) {
 	w.closing(0, connectionClose, code, texts...)
 	w.call(0, connectionCloseOk)
 	w.ended()
+}
+
+// cutOff asserts that the broker ends the connection. AMQP asks for a connection.close, which then has code; where
+// RabbitMQ finds no words it just closes the socket, in the handshake after three seconds.
+func (w *wire) cutOff(code uint16) {
+	w.k.Helper()
+	f, err := w.read()
+	if err == nil && f.method() == connectionClose {
+		w.k.equal("code", f.arguments().short(), code)
+		w.call(0, connectionCloseOk)
+		w.ended()
+		return
+	}
+	w.over(f, err)
 }
 
 // channelRefusal asserts that the broker closes channel with code, and answers with close-ok.
