@@ -122,12 +122,16 @@ func (p *Project) any(name string) (types.ServiceConfig, error) {
 	if s, ok := all[name]; ok {
 		return s, nil
 	}
-	names := slices.Sorted(maps.Keys(all))
-	hint := fmt.Sprintf("There are: %s.", strings.Join(names, ", "))
-	if like := nearest(name, names); like != "" {
+	return types.ServiceConfig{}, NoSuchService(name, slices.Sorted(maps.Keys(all)))
+}
+
+// NoSuchService is the error for a name that is none of those that there are.
+func NoSuchService(name string, there []string) *Error {
+	hint := fmt.Sprintf("There are: %s.", strings.Join(there, ", "))
+	if like := nearest(name, there); like != "" {
 		hint = didYouMean(like)
 	}
-	return types.ServiceConfig{}, &Error{Kind: ErrUsage, Service: name, Msg: fmt.Sprintf("no such service: %q", name), Hint: hint}
+	return &Error{Kind: ErrUsage, Service: name, Msg: fmt.Sprintf("no such service: %q", name), Hint: hint}
 }
 
 // Dependencies returns what a service depends on, in the project's order.

@@ -61,6 +61,7 @@ type DownOptions struct {
 	Volumes       bool   `json:"volumes,omitempty"`
 	Images        string `json:"images,omitempty"` // "", "local", "all"
 	RemoveOrphans bool   `json:"removeOrphans,omitempty"`
+	Stay          bool   `json:"stay,omitempty"` // the session does not end: the client reads what happened, then quits
 }
 
 // Result is what a command came to.

@@ -238,7 +238,7 @@ func (s *Session) down(ctx context.Context, cmd Command) (Result, error) {
 	if err := s.sup.Do(ctx, req); err != nil {
 		return Result{}, err
 	}
-	if len(cmd.Services) == 0 {
+	if len(cmd.Services) == 0 && !cmd.Down.Stay {
 		s.finish()
 	}
 	return Result{}, nil
