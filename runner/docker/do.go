@@ -55,7 +55,7 @@ func (r *Runtime) doService(ctx context.Context, a runner.Action, report func(ru
 	case runner.OpRemoveImage:
 		return r.removeImage(ctx, s)
 	default:
-		return r.create(ctx, s, a)
+		return r.create(ctx, s, a, report)
 	}
 }
 
@@ -196,10 +196,10 @@ func (r *Runtime) stop(ctx context.Context, a runner.Action) error {
 }
 
 // create makes an instance, or finds that it is there.
-func (r *Runtime) create(ctx context.Context, s types.ServiceConfig, a runner.Action) ([]runner.Observation, error) {
+func (r *Runtime) create(ctx context.Context, s types.ServiceConfig, a runner.Action, report func(runner.Progress)) ([]runner.Observation, error) {
 	name := containerName(r.project.Name, s, a.Number)
 	about := subject{service: s.Name, what: "container", name: name}
-	made, err := r.makeContainer(ctx, s, a, name)
+	made, err := r.makeContainer(ctx, s, a, name, report)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (r *Runtime) discard(ctx context.Context, id string, cause error) error {
 }
 
 // makeContainer makes the container of an instance, under a name of its own while the one that it replaces is there.
-func (r *Runtime) makeContainer(ctx context.Context, s types.ServiceConfig, a runner.Action, name string) (runner.Instance, error) {
+func (r *Runtime) makeContainer(ctx context.Context, s types.ServiceConfig, a runner.Action, name string, report func(runner.Progress)) (runner.Instance, error) {
 	about := subject{service: s.Name, what: "container", name: name}
 	spec, err := r.specOf(ctx, s, a)
 	if err != nil {
@@ -268,6 +268,9 @@ func (r *Runtime) makeContainer(ctx context.Context, s types.ServiceConfig, a ru
 	}
 	if err != nil {
 		return runner.Instance{}, r.explain(err, about)
+	}
+	for _, warning := range res.Warnings {
+		report(runner.Progress{Text: "warning: " + warning})
 	}
 	for _, e := range spec.later {
 		_, err := r.api.NetworkConnect(ctx, e.network, client.NetworkConnectOptions{Container: res.ID, EndpointConfig: e.settings})

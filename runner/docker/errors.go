@@ -55,7 +55,6 @@ var (
 	offline       = regexp.MustCompile(`(?i)dial tcp|no such host|i/o timeout|connection refused|TLS handshake|network is unreachable|request canceled while waiting for connection|x509`)
 	noLogs        = regexp.MustCompile(`does not support reading`)
 	platformOther = regexp.MustCompile(`does not match the (?:specified|detected) platform|no matching manifest for`)
-	noHealthShell = regexp.MustCompile(`OCI runtime exec failed`)
 )
 
 // explain turns what the engine said into a sentence that names what is at fault, and the way out.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/errdefs"
@@ -207,33 +206,43 @@ func ipamOf(c types.IPAMConfig) (*network.IPAM, error) {
 	}
 	ipam := &network.IPAM{Driver: c.Driver, Options: c.Options}
 	for _, pool := range c.Config {
-		var to network.IPAMConfig
-		var err error
-		for _, p := range []struct {
-			text string
-			to   *netip.Prefix
-		}{{pool.Subnet, &to.Subnet}, {pool.IPRange, &to.IPRange}} {
-			if p.text != "" && err == nil {
-				*p.to, err = netip.ParsePrefix(p.text)
-			}
-		}
-		if pool.Gateway != "" && err == nil {
-			to.Gateway, err = netip.ParseAddr(pool.Gateway)
-		}
-		for name, text := range pool.AuxiliaryAddresses {
-			if to.AuxAddress == nil {
-				to.AuxAddress = map[string]netip.Addr{}
-			}
-			if err == nil {
-				to.AuxAddress[name], err = netip.ParseAddr(text)
-			}
-		}
+		to, err := poolOf(pool)
 		if err != nil {
 			return nil, err
 		}
 		ipam.Config = append(ipam.Config, to)
 	}
 	return ipam, nil
+}
+
+func poolOf(pool *types.IPAMPool) (to network.IPAMConfig, err error) {
+	if to.Subnet, err = optional(pool.Subnet, netip.ParsePrefix); err != nil {
+		return to, err
+	}
+	if to.IPRange, err = optional(pool.IPRange, netip.ParsePrefix); err != nil {
+		return to, err
+	}
+	if to.Gateway, err = optional(pool.Gateway, netip.ParseAddr); err != nil {
+		return to, err
+	}
+	for name, text := range pool.AuxiliaryAddresses {
+		if to.AuxAddress == nil {
+			to.AuxAddress = map[string]netip.Addr{}
+		}
+		if to.AuxAddress[name], err = netip.ParseAddr(text); err != nil {
+			return to, err
+		}
+	}
+	return to, nil
+}
+
+// optional parses a text that may be empty, which is the zero value.
+func optional[T any](text string, parse func(string) (T, error)) (T, error) {
+	if text == "" {
+		var zero T
+		return zero, nil
+	}
+	return parse(text)
 }
 
 // createVolume makes the volume of a key as Compose does; the engine returns the one that is there already.
@@ -328,14 +337,4 @@ func missingExternal(kind, name, command string) error {
 		Msg:  fmt.Sprintf("the external %s %q does not exist.", kind, name),
 		Hint: fmt.Sprintf("Make it (`%s`), or leave `external: true` out to have it made.", command),
 	}
-}
-
-// services are the names of the project's services in a fixed order.
-func (r *Runtime) services() []string {
-	var names []string
-	for name := range r.project.Compose.Services {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
