@@ -38,6 +38,7 @@ It reads the same files as Docker Compose, and makes the same containers.`,
 		RunE:             func(c *cobra.Command, _ []string) error { return c.Help() },
 		Version:          version().Version,
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetVersionTemplate("msdev {{.Version}}\n")

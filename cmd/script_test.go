@@ -1,0 +1,155 @@
+package cmd_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"msdev/cmd"
+	"msdev/testenv"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"msdev": func() { os.Exit(cmd.Main()) }})
+}
+
+// TestScript runs the scripts that need no engine.
+func TestScript(t *testing.T) {
+	testscript.Run(t, params(t, "testdata/script", "tcp://127.0.0.1:1"))
+}
+
+// TestEngine runs the scripts that need an engine, on the oldest one.
+func TestEngine(t *testing.T) {
+	testscript.Run(t, params(t, "testdata/script/engine", testenv.Engines(t)[0].Host))
+}
+
+// params run the program itself, in folders and a project of the script's own.
+func params(t *testing.T, dir, host string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
+		Setup: func(e *testscript.Env) error {
+			project := testenv.ProjectName(t)
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
+			e.Setenv("DOCKER_HOST", host)
+			e.Setenv("COMPOSE_PROJECT_NAME", project)
+			e.Setenv("P", project)
+			if dir == "testdata/script" {
+				e.Setenv("COMPOSE_PROJECT_NAME", "")
+				return nil
+			}
+			e.Setenv("COMPOSE", testenv.Compose(t))
+			e.Setenv("DOCKER_CONFIG", testenv.DockerConfig(t))
+			e.Defer(func() { cleanUp(t, e, project) })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "until": until, "seen": seen, "port": port, "taken": taken,
+		},
+	}
+}
+
+// cleanUp removes what a script has left, failed or not, and ends its session.
+func cleanUp(t *testing.T, e *testscript.Env, project string) {
+	run := func(name string, args ...string) {
+		c := exec.Command(name, args...)
+		c.Env, c.Dir = e.Vars, e.WorkDir
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Logf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		}
+	}
+	if sockets, _ := filepath.Glob(filepath.Join(e.WorkDir, "run", "msdev", "*.sock")); len(sockets) > 0 {
+		run("msdev", "-p", project, "down", "-v", "-t", "0", "--remove-orphans")
+	}
+	run(testenv.Compose(t), "-p", project, "down", "-v", "-t", "0", "--remove-orphans")
+}
+
+// exits CODE COMMAND…: the command ends with this exit code. Its output is there for stdout and stderr.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	code := 0
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code is %d, want %s", code, args[0])
+	}
+}
+
+// patience bounds every wait for a condition.
+const patience = 90 * time.Second
+
+// wait asks until what it asks is so.
+func wait(ts *testscript.TestScript, what string, so func() bool) {
+	deadline := time.Now().Add(patience)
+	for !so() {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(20 * time.Millisecond) // between two questions; the answer is what is waited for
+	}
+}
+
+// until [!] REGEX COMMAND…: run the command again and again until its output, stdout and stderr, has a match, or with ! has none.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: [!] until REGEX COMMAND [ARG...]")
+	}
+	re := regexp.MustCompile("(?m)" + args[0])
+	wait(ts, args[0], func() bool {
+		err := ts.Exec(args[1], args[2:]...)
+		text := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+		return re.MatchString(text) != neg && (err == nil || !neg)
+	})
+}
+
+// seen FILE REGEX: wait until a file, which a command in the background writes, has a match.
+func seen(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: seen FILE REGEX")
+	}
+	re := regexp.MustCompile("(?m)" + args[1])
+	var text []byte
+	defer func() {
+		if !re.Match(text) {
+			ts.Logf("%s has:\n%s", args[0], text)
+		}
+	}()
+	wait(ts, args[1]+" in "+args[0], func() bool {
+		text, _ = os.ReadFile(ts.MkAbs(args[0]))
+		return re.Match(text)
+	})
+}
+
+// port NAME: set the variable to a port that is free.
+func port(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// taken NAME: set the variable to a port that somebody listens on for as long as the script runs.
+func taken(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	ts.Check(err)
+	ts.Setenv(args[0], fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+	ts.Defer(func() { _ = l.Close() })
+}
