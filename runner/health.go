@@ -19,40 +19,45 @@ func (s *Supervisor) probe(ctx context.Context) {
 	for _, seen := range s.view.Seen {
 		for _, in := range seen.Instances {
 			wanted := in.State == InstanceRunning && in.Health == HealthStarting && !s.view.Healthy[in.ID] && !in.OneOff && s.view.Goals[in.Service].Want == WantRunning
-			cancel, running := s.probes[in.ID]
 			switch {
-			case wanted && !running:
+			case wanted && s.probes[in.ID] == nil:
 				s.startProbe(ctx, in)
-			case !wanted && running:
-				cancel()
-				delete(s.probes, in.ID)
+			case !wanted:
+				s.endProbe(in.ID)
 			}
 		}
 	}
 }
 
+// prober asks one run of an instance for its health.
+type prober struct{ cancel context.CancelFunc }
+
 func (s *Supervisor) startProbe(ctx context.Context, in Instance) {
 	rt := s.runtimes[in.Runtime]
-	pctx, cancel := context.WithCancel(ctx)
-	s.probes[in.ID] = cancel
+	ctx, cancel := context.WithCancel(ctx)
+	p := &prober{cancel}
+	s.probes[in.ID] = p
 	s.work.Go(func() {
 		defer cancel()
-		if untilHealthy(pctx, rt, in.ID) {
-			s.do(pctx, func() { s.probed(in) })
+		if untilHealthy(ctx, rt, in.ID) {
+			s.do(ctx, func() { s.probed(in, p) })
 		}
 	})
 }
 
-// probed notes that the prober of an instance has succeeded, unless the instance has changed in the meantime.
-func (s *Supervisor) probed(in Instance) {
-	now, ok := s.view.Seen[in.Runtime].Instances[in.ID]
-	if cancel := s.probes[in.ID]; cancel != nil {
-		cancel()
-		delete(s.probes, in.ID)
+func (s *Supervisor) endProbe(id string) {
+	if p := s.probes[id]; p != nil {
+		p.cancel()
+		delete(s.probes, id)
 	}
-	if !ok || now.State != InstanceRunning || !sameRun(in, now) || now.Health != HealthStarting {
+}
+
+// probed notes that an instance is healthy, unless its run has ended, or the engine has said what it is, in the meantime.
+func (s *Supervisor) probed(in Instance, p *prober) {
+	if s.probes[in.ID] != p {
 		return
 	}
+	s.endProbe(in.ID)
 	s.view.Healthy[in.ID] = true
 	s.event(in.Service, Event{Type: EventHealthy, Instance: in.Name, ID: in.ID, Text: in.Name + " is healthy"})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 )
 
 // observe takes in one observation of a runtime and tells what changed.
@@ -114,6 +113,7 @@ func (s *Supervisor) forget(in Instance) {
 	delete(mem.Cycle, in.ID)
 	delete(s.view.Healthy, in.ID)
 	delete(s.stats, in.ID)
+	s.endProbe(in.ID)
 	s.event(in.Service, Event{Type: EventRemove, Instance: in.Name, ID: in.ID, Text: in.Name + " removed"})
 }
 
@@ -133,9 +133,11 @@ func (s *Supervisor) resource(runtime string, c ResourceChange) {
 
 // transition tells what happened between two looks at an instance.
 func (s *Supervisor) transition(old, in Instance) {
-	ran := sameRun(old, in)
+	ran := sameRun(old, in) || (s.justStarted[in.ID] && old.Alive() && in.Alive())
+	delete(s.justStarted, in.ID)
 	if !ran || !in.Alive() {
 		delete(s.view.Healthy, in.ID)
+		s.endProbe(in.ID)
 	}
 	e := Event{Instance: in.Name, ID: in.ID}
 	if old.ID == "" && in.State == InstanceCreated {
@@ -164,13 +166,9 @@ func (s *Supervisor) transition(old, in Instance) {
 	s.healthChange(old, in, e, ran)
 }
 
-// sameRun tells whether two looks at an instance saw the same run of it. A start that was just asked for is dated by this
-// machine's clock, and by the engine's a moment later.
+// sameRun tells whether two looks at an instance saw the same run of it.
 func sameRun(old, in Instance) bool {
-	if old.StartedAt.IsZero() || old.Restarts != in.Restarts {
-		return false
-	}
-	return old.StartedAt.Sub(in.StartedAt).Abs() < time.Second && old.Alive()
+	return old.Alive() && !old.StartedAt.IsZero() && old.StartedAt.Equal(in.StartedAt)
 }
 
 func (s *Supervisor) exit(in Instance, e Event) {

@@ -25,21 +25,22 @@ type Supervisor struct {
 	work sync.WaitGroup
 
 	// What follows belongs to the loop.
-	view     View
-	specs    map[string]*Spec
-	epoch    uint64
-	epochs   map[string]uint64             // by service: which command set its goal
-	cancels  map[string]context.CancelFunc // by Action.ID: of pulls and builds
-	progress map[string]string             // by service: what its pull or build says
-	lost     map[string]error              // by runtime: the connection is lost
-	looked   map[string]bool               // by runtime: its first look is done
-	pending  []*pending
-	probes   map[string]context.CancelFunc // by instance
-	follows  *follows
-	stats    map[string]Stat // by instance
-	last     map[string]note // by service: the last thing that happened
-	watched  context.CancelFunc
-	waits    map[string]Wait
+	view        View
+	specs       map[string]*Spec
+	epoch       uint64
+	epochs      map[string]uint64             // by service: which command set its goal
+	cancels     map[string]context.CancelFunc // by Action.ID: of pulls and builds
+	progress    map[string]string             // by service: what its pull or build says
+	lost        map[string]error              // by runtime: the connection is lost
+	looked      map[string]bool               // by runtime: its first look is done
+	pending     []*pending
+	probes      map[string]*prober // by instance
+	justStarted map[string]bool    // by instance: its start is dated by this machine's clock, and will be by the engine's
+	follows     *follows
+	stats       map[string]Stat // by instance
+	last        map[string]note // by service: the last thing that happened
+	watched     context.CancelFunc
+	waits       map[string]Wait
 }
 
 // SupervisorOptions are what differs between a session and a verb that only looks.
@@ -64,7 +65,7 @@ func NewSupervisor(runtimes []Runtime, j *journal.Journal, o SupervisorOptions) 
 		runtimes: map[string]Runtime{}, journal: j, options: o,
 		turn: make(chan func()), over: make(chan struct{}),
 		specs: map[string]*Spec{}, epochs: map[string]uint64{}, cancels: map[string]context.CancelFunc{}, progress: map[string]string{},
-		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]context.CancelFunc{}, stats: map[string]Stat{},
+		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]*prober{}, justStarted: map[string]bool{}, stats: map[string]Stat{},
 		last: map[string]note{}, waits: map[string]Wait{},
 		view: View{Specs: o.Specs, Resources: o.Resources, Goals: map[string]Goal{}, Memories: map[string]Memory{}, Seen: map[string]Observed{},
 			Healthy: map[string]bool{}, Busy: map[string]bool{}, Stuck: map[string]bool{}},

@@ -78,6 +78,7 @@ func (s *Supervisor) done(a Action, seen []Observation, took time.Duration) {
 			s.cycleDependents(a.Service)
 		}
 	case OpStart:
+		s.justStarted[a.Instance] = true
 		mem.Started[a.Instance], mem.Begun[a.Instance] = true, true
 		delete(mem.Cycle, a.Instance)
 	case OpCreateNetwork, OpCreateVolume, OpRemoveNetwork, OpRemoveVolume, OpRemoveImage:
