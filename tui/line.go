@@ -252,14 +252,14 @@ func wrap(ps []piece, w, limit int) (lines [][]piece, cut bool) {
 func breakLine(ps []piece, w int) (first, rest []piece) {
 	left := w
 	for i, p := range ps {
-		pw := width(p.s)
-		if pw <= left {
-			left -= pw
+		part := cut(p.s, left)
+		if len(part) == len(p.s) {
+			left -= width(part)
 			continue
 		}
-		part := cut(p.s, left)
-		if i > 0 && strings.HasSuffix(ps[i-1].s, " ") && left < w/2 && pw <= w && !strings.Contains(part, " ") {
-			return ps[:i], ps[i:]
+		short := len(p.s) <= 4*w && width(p.s) <= w
+		if short && i > 0 && strings.HasSuffix(ps[i-1].s, " ") && left < w/2 && !strings.Contains(part, " ") {
+			return ps[:i], ps[i:] // the next line has room for all of it
 		}
 		if sp := strings.LastIndexByte(part, ' '); sp > 0 && (left-width(part[:sp])) < w/2 {
 			part = part[:sp+1]

@@ -11,6 +11,7 @@ import (
 // linesPage is a page of journal lines with the detail of the selected one: what the logs and the events have in common.
 type linesPage struct {
 	*desk
+	kinds    journal.Kinds
 	pane     *pane
 	title    func() []piece
 	empty    func() []string
@@ -23,9 +24,8 @@ type linesPage struct {
 }
 
 func newLinesPage(d *desk, kinds journal.Kinds) *linesPage {
-	p := &linesPage{desk: d, pane: newPane(d)}
+	p := &linesPage{desk: d, kinds: kinds, pane: newPane(d, kinds)}
 	p.pane.names = true
-	p.pane.what.Kinds = kinds
 	return p
 }
 
@@ -128,19 +128,29 @@ func (p *linesPage) back() bool {
 	case len(p.pane.marked) > 0:
 		clear(p.pane.marked)
 	case p.filter != (journal.Filter{}):
-		p.filter = journal.Filter{}
-		p.apply()
+		p.filter, p.context = journal.Filter{}, false
+		p.narrow()
 	default:
 		return false
 	}
 	return true
 }
 
+// narrow brings a filter to the pane that was taken already, so that it cannot be wrong.
+func (p *linesPage) narrow() {
+	if err := p.apply(); err != nil {
+		p.fail("", err)
+	}
+}
+
 // apply brings the filter to the pane.
 func (p *linesPage) apply() error {
-	f := p.filter
+	f, kinds := p.filter, p.kinds
+	if f.Level != journal.LevelNone && kinds.Has(journal.KindLog) {
+		kinds = journal.KindSet(journal.KindLog) // events have no level
+	}
 	if !p.context {
-		return p.pane.filter(f)
+		return p.pane.filter(f, kinds)
 	}
 	find, err := finder(f)
 	if err != nil {
@@ -148,7 +158,7 @@ func (p *linesPage) apply() error {
 	}
 	f.Text = ""
 	f.Regexp = false
-	err = p.pane.filter(f)
+	err = p.pane.filter(f, kinds)
 	p.pane.find = find
 	return err
 }
@@ -171,7 +181,7 @@ func (p *linesPage) filterPrompt() *prompt {
 	}
 	q.done = func(string) (tea.Cmd, error) {
 		if p.context && p.filter.Text != "" {
-			p.next(true)
+			p.pane.seek(p.filter, p.pane.at+1, true) // the selected line may be the one
 		}
 		return nil, nil
 	}
@@ -197,7 +207,7 @@ func (p *linesPage) next(back bool) {
 	case !p.context:
 		p.pane.move(map[bool]int{true: -1, false: 1}[back])
 	default:
-		p.pane.seek(p.filter, back)
+		p.pane.seek(p.filter, p.pane.at, back)
 	}
 }
 

@@ -38,10 +38,7 @@ func (p *logsPage) of(services []string) {
 	for i, s := range services {
 		streams[i] = s + "/"
 	}
-	if len(streams) == 0 {
-		streams = nil
-	}
-	p.pane.show(streams, p.pane.what.Kinds)
+	p.pane.show(streams...)
 }
 
 func (p *logsPage) heading() []piece {
@@ -68,14 +65,7 @@ func (p *logsPage) do(a action) (tea.Cmd, bool) {
 	switch a {
 	case actLevel:
 		p.filter.Level = nextLevel(p.filter.Level)
-		kinds := journal.KindSet(journal.KindLog)
-		if p.filter.Level == journal.LevelNone {
-			kinds = journal.KindSet(journal.KindLog, journal.KindEvent)
-		}
-		p.pane.show(p.pane.what.Streams, kinds)
-		if err := p.apply(); err != nil {
-			p.fail("", err)
-		}
+		p.narrow()
 		p.say("shows %s", either(p.filter.Level == journal.LevelNone, "all levels", p.filter.Level.String()+" and up"))
 	case actWrap:
 		p.pane.wrap, p.pane.shift = !p.pane.wrap, 0

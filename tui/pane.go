@@ -64,32 +64,29 @@ const (
 	maxWindow    = 2_000  // records that a pane holds
 )
 
-func newPane(d *desk) *pane {
-	return &pane{desk: d, follow: true, wrap: false, lost: map[uint64]uint64{}, marked: map[uint64]bool{}, blocks: map[uint64]block{}}
+func newPane(d *desk, kinds journal.Kinds) *pane {
+	return &pane{desk: d, what: session.RecordQuery{Kinds: kinds}, follow: true, lost: map[uint64]uint64{}, marked: map[uint64]bool{}, blocks: map[uint64]block{}}
 }
 
 // show points the pane at other streams; the same ones change nothing.
-func (p *pane) show(streams []string, kinds journal.Kinds) {
-	if slices.Equal(streams, p.what.Streams) && kinds == p.what.Kinds && p.loaded {
+func (p *pane) show(streams ...string) {
+	if slices.Equal(streams, p.what.Streams) {
 		return
 	}
-	if slices.Equal(streams, p.what.Streams) && kinds == p.what.Kinds && p.busy {
-		return
-	}
-	p.what.Streams, p.what.Kinds = streams, kinds
+	p.what.Streams = streams
 	p.reset()
 	p.follow = true
 }
 
-// filter narrows what shows.
-func (p *pane) filter(f journal.Filter) error {
+// filter narrows what shows; the pane stays where it is.
+func (p *pane) filter(f journal.Filter, kinds journal.Kinds) error {
 	find, err := finder(f)
 	if err != nil {
 		return err
 	}
 	p.find = find
-	if f != p.what.Filter {
-		p.what.Filter = f
+	if f != p.what.Filter || kinds != p.what.Kinds {
+		p.what.Filter, p.what.Kinds = f, kinds
 		keep := p.at
 		p.reset()
 		if !p.follow && keep > 0 {
@@ -118,9 +115,9 @@ func (p *pane) goTo(j jump) {
 	p.jump = &j
 }
 
-// seek starts a search for the next record that matches, from the selected one on.
-func (p *pane) seek(f journal.Filter, back bool) {
-	p.hunt = &hunt{filter: f, cursor: p.at, back: back}
+// seek starts a search for the next record that matches, up or down from a sequence number.
+func (p *pane) seek(f journal.Filter, from uint64, back bool) {
+	p.hunt = &hunt{filter: f, cursor: from, back: back}
 	p.visited = 0
 }
 

@@ -28,7 +28,7 @@ type servicesPage struct {
 }
 
 func newServicesPage(d *desk) *servicesPage {
-	return &servicesPage{desk: d, sort: -1, columns: serviceColumns(d.signs), logs: newPane(d)}
+	return &servicesPage{desk: d, sort: -1, columns: serviceColumns(d.signs), logs: newPane(d, journal.KindSet(journal.KindLog, journal.KindEvent))}
 }
 
 // arrange brings the rows up to date: filtered and sorted.
@@ -49,7 +49,7 @@ func (p *servicesPage) arrange() {
 	}
 	p.list.settle(p.names)
 	if p.list.name != "" {
-		p.logs.show([]string{p.list.name + "/"}, journal.KindSet(journal.KindLog, journal.KindEvent))
+		p.logs.show(p.list.name + "/")
 	}
 }
 
