@@ -175,6 +175,54 @@ func TestCapOfAllStreams(t *testing.T) {
 	}
 }
 
+func TestCapHoldsAtAnyMoment(t *testing.T) {
+	for limit := int64(20_000); limit < 20_200; limit += 13 {
+		j := New(Caps{Stream: 12_000, Total: limit})
+		for i := range 600 {
+			fill(j, fmt.Sprintf("stream-%d", i%7), 1, 10+i%900)
+			var total int64
+			for _, info := range j.Streams() {
+				total += info.Bytes
+			}
+			if total > limit {
+				t.Fatalf("%d bytes of %d after %d records", total, limit, i+1)
+			}
+		}
+	}
+}
+
+func TestNothingIsLostUncounted(t *testing.T) {
+	j := New(Caps{Stream: 8 << 10})
+	j.Append(Record{Stream: "b"}) // so that stream a is not all there is
+	for i := range 300 {
+		fill(j, "a", 20, 100)
+		p := j.After(0, Query{Streams: []string{"a"}})
+		if n := uint64(len(p.Records)) + p.Lost; n != uint64(20*(i+1)) {
+			t.Fatalf("%d records and %d lost of %d", len(p.Records), p.Lost, 20*(i+1))
+		}
+	}
+}
+
+func TestQueryOfStreams(t *testing.T) {
+	j := New(Caps{})
+	for _, name := range []string{"a/out", "a/err", "ab/out", "a"} {
+		j.Append(Record{Stream: name, Text: name})
+	}
+	for _, c := range []struct{ streams, want []string }{
+		{nil, []string{"a/out", "a/err", "ab/out", "a"}},
+		{[]string{}, []string{"a/out", "a/err", "ab/out", "a"}},
+		{[]string{"a"}, []string{"a"}},
+		{[]string{"a", "a"}, []string{"a"}},
+		{[]string{"a/"}, []string{"a/out", "a/err"}},
+		{[]string{"a/", "a/out", "ab/"}, []string{"a/out", "a/err", "ab/out"}},
+		{[]string{"nobody", "x/"}, nil},
+	} {
+		if got := texts(j.After(0, Query{Streams: c.streams})); !slices.Equal(got, c.want) {
+			t.Errorf("%v: got %v, want %v", c.streams, got, c.want)
+		}
+	}
+}
+
 func TestRecordBeyondItsCap(t *testing.T) {
 	j := New(Caps{Stream: 10_000})
 	j.Append(Record{Stream: "a", Text: "before"})
@@ -196,6 +244,7 @@ func TestLostIsExactInOneStream(t *testing.T) {
 	j := New(Caps{Stream: 64 << 10})
 	fill(j, "a", 50_000, 100)
 	first := infoOf(t, j, "a").First
+	j.Append(Record{Stream: "b"}) // so that stream a is not all there is, which would be counted another way
 	for _, cursor := range []uint64{0, 1, 777, first - 2, first - 1, first, j.Last()} {
 		want := uint64(0)
 		if cursor < first {
