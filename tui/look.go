@@ -59,16 +59,8 @@ func (k *look) lay(r *journal.Record) block {
 
 // content is what the first line of a log record shows, and the further lines that hide in its fields.
 func (k *look) content(r *journal.Record, line journal.Line) (ps []piece, further []string) {
-	if k.raw || line.Format == journal.FormatPlain {
-		text := r.Text
-		if !k.raw && line.Message != "" && !strings.Contains(text, "\x1b") {
-			text = line.Message
-		}
-		ps = pieces(k.visible(text))
-		if plainText := len(ps) == 1; plainText && !k.raw {
-			ps = append(ps, k.fields(line)...)
-		}
-		return k.found(ps), nil
+	if plain := line.Format == journal.FormatPlain; k.raw || plain && (line.Message == "" || strings.Contains(r.Text, "\x1b")) {
+		return k.found(pieces(k.visible(r.Text))), nil
 	}
 	ps = pieces(k.visible(line.Message))
 	if fields := k.fields(line); len(fields) > 0 {
@@ -91,9 +83,6 @@ func (k *look) fields(line journal.Line) []piece {
 			ps = append(ps, piece{"", "  "})
 		}
 		ps = append(ps, piece{k.theme.faint, clean(key) + "="}, piece{k.theme.dim, clean(k.visible(value))})
-	}
-	if line.Format == journal.FormatPlain {
-		return nil
 	}
 	for _, f := range line.Fields {
 		if !strings.Contains(f.Value, "\n") {
