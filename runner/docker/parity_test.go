@@ -245,6 +245,11 @@ func normal(v any, key string) any {
 			slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 		}
 	case string:
+		if key == labelDependsOn { // Compose's order is chance
+			parts := strings.Split(v, ",")
+			slices.Sort(parts)
+			return strings.Join(parts, ",")
+		}
 		if key == "Name" || key == "Source" {
 			return anonymousName.ReplaceAllString(v, "<anonymous>")
 		}
