@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -194,7 +195,7 @@ type joiner struct {
 	since  time.Time // lines up to here were read before
 	latest time.Time
 	held   [2]*journal.Record // the last record of stdout and of stderr, which may go on
-	tail   [2]string          // its last line
+	tail   [2]string          // its last line that is not blank
 	batch  []journal.Record
 	timer  *time.Timer
 }
@@ -214,11 +215,15 @@ func (j *joiner) add(line LogLine) {
 			held.Body = append(held.Body, '\n')
 		}
 		held.Body = append(held.Body, line.Text...)
+		if strings.TrimSpace(line.Text) != "" {
+			j.tail[at] = line.Text
+		}
 	} else {
 		j.release(at)
-		j.held[at] = &journal.Record{Time: line.Time, Stream: j.service + name, Kind: journal.KindLog, Ref: j.ref, Text: line.Text}
+		j.held[at] = &journal.Record{Time: line.Time, Stream: j.service + name, Kind: journal.KindLog, Ref: j.ref,
+			Trace: journal.TraceOf(line.Text), Text: line.Text}
+		j.tail[at] = line.Text
 	}
-	j.tail[at] = line.Text
 	j.latest = line.Time
 	if !line.More {
 		j.append()
