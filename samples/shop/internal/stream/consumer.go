@@ -2,9 +2,11 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"shop/internal/backoff"
@@ -42,10 +44,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 }
 
-// session consumes until the client reports an error, and tells whether it came to read anything.
+// session consumes until ctx ends or the topic is replaced, and tells whether it came to read anything.
 func (c *Consumer) session(ctx context.Context) (consumed bool, err error) {
 	client, err := open(ctx, c.Brokers,
 		kgo.ConsumerGroup(c.Group),
+		kgo.SessionTimeout(10*time.Second), // how long the group waits for a member that was killed
 		kgo.ConsumeTopics(Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.AutoCommitMarks(),
@@ -55,14 +58,12 @@ func (c *Consumer) session(ctx context.Context) (consumed bool, err error) {
 			c.Ready(true)
 		}),
 		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) {
-			c.Log.Warn("partitions lost", "topic", Topic)
 			c.Ready(false)
 		}))
 	if err != nil {
 		return false, err
 	}
-	defer client.Close()
-	defer c.commit(client)
+	defer c.leave(client)
 	for {
 		fetches := client.PollFetches(ctx)
 		fetches.EachRecord(func(r *kgo.Record) {
@@ -70,18 +71,30 @@ func (c *Consumer) session(ctx context.Context) (consumed bool, err error) {
 			client.MarkCommitRecords(r)
 			consumed = true
 		})
-		if err := fetches.Err(); err != nil { // ctx's own, too
+		err := fetches.Err()
+		switch {
+		case ctx.Err() != nil:
+			return consumed, ctx.Err()
+		case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 			return consumed, err
+		case err != nil: // the client goes back by itself, as the same member of the group
+			c.Log.Warn("broker unavailable, trying again", "broker", "kafka", "error", err.Error())
 		}
 	}
 }
 
-func (c *Consumer) commit(client *kgo.Client) {
+// leave commits what was handled and gives the connections back, without waiting long for a broker
+// that is gone or a group that is making up its mind.
+func (c *Consumer) leave(client *kgo.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := client.CommitMarkedOffsets(ctx); err != nil {
 		c.Log.Warn("offsets not committed, some records will be read again", "error", err.Error())
 	}
+	if err := client.LeaveGroupContext(ctx); err != nil {
+		c.Log.Warn("left the group without its knowing", "error", err.Error())
+	}
+	client.Close()
 }
 
 // deliver handles r; a record that is no event is named and passed over, as the log cannot be mended.

@@ -16,8 +16,8 @@ const (
 	partitions = 3
 )
 
-// open returns a client for a topic that is there. After an error that it does not mend by itself a
-// client is thrown away: it remembers the topic's id, and a broker that lost its data has a new one.
+// open returns a client for a topic that is there. When the topic is replaced the client is of no more
+// use: it remembers the topic's id, and a broker that lost its data gives a new one.
 func open(ctx context.Context, brokers []string, opts ...kgo.Opt) (*kgo.Client, error) {
 	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...))...)
 	if err != nil {
