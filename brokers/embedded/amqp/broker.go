@@ -29,7 +29,13 @@ const (
 	pageAbove          = 32 << 20 // with a Dir, bodies of deep queues leave memory above this
 	pageDepth          = 256      // messages that stay in memory in each queue
 	messageOverhead    = 256      // what a message costs beside its content, roughly
-	sampleInterval     = 5 * time.Second
+
+	// Publishers to queues with consumers are slowed down above slowAbove octets: every slowEvery messages they pause,
+	// twice as long with each slowStep, so that consumers get the processor and backlogs stay small.
+	slowAbove = 24 << 20
+	slowStep  = 4 << 20
+	slowEvery = 16
+	slowMost  = 64 * time.Millisecond
 )
 
 var (

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"msdev/brokers/embedded/amqp/wire"
 )
@@ -15,11 +16,14 @@ type channel struct {
 	// Only the reader uses these.
 	state     channelState
 	lastQueue string // the most recently declared queue, which an empty name stands for
-	prefetch  int    // of consumers to come
-	confirm   bool
 	tx        *transaction
 	content   content
 	routes    routes
+
+	// The management API reads these too.
+	prefetch   atomic.Int32 // of consumers to come
+	confirm    atomic.Bool
+	transacted atomic.Bool
 
 	confirms confirms
 
@@ -92,9 +96,8 @@ func (ch *channel) ignore(f wire.Frame) {
 	switch id, _ := wire.ParseID(f.Payload); id {
 	case (*wire.ChannelCloseOk)(nil).ID():
 		ch.conn.drop(ch)
-	case (*wire.ChannelClose)(nil).ID():
+	case (*wire.ChannelClose)(nil).ID(): // both sides closed at once: the client still answers ours
 		ch.send(&wire.ChannelCloseOk{})
-		ch.conn.drop(ch)
 	}
 }
 

@@ -60,7 +60,7 @@ func (ch *channel) qos(m *wire.BasicQos) *Error {
 		ch.mu.Unlock()
 		ch.unstall(&ch.conn.wakes)
 	} else {
-		ch.prefetch = int(m.PrefetchCount)
+		ch.prefetch.Store(int32(m.PrefetchCount))
 	}
 	ch.send(&wire.BasicQosOk{})
 	return nil
@@ -84,7 +84,7 @@ func (ch *channel) consume(m *wire.BasicConsume) *Error {
 	if err != nil {
 		return err
 	}
-	c := &consumer{ch: ch, q: q, tag: m.ConsumerTag, noAck: m.NoAck, exclusive: m.Exclusive, prefetch: ch.prefetch, args: m.Arguments}
+	c := &consumer{ch: ch, q: q, tag: m.ConsumerTag, noAck: m.NoAck, exclusive: m.Exclusive, prefetch: int(ch.prefetch.Load()), args: m.Arguments}
 	if err := ch.checkConsume(c); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ const basicPublish = wire.ID(60<<16 | 40)
 
 // method handles one method frame of a channel that is not closing.
 func (ch *channel) method(payload []byte) *Error {
-	if ch.content.stage != noContent {
+	if ch.content.stage != idleContent {
 		what := "header for class 60, got non content header"
 		if ch.content.stage == wantBody {
 			what = "body, got non content body"
@@ -42,12 +42,16 @@ func (ch *channel) method(payload []byte) *Error {
 }
 
 func (ch *channel) open(m wire.Method) *Error {
-	if _, ok := m.(*wire.ChannelOpen); !ok {
-		return fail(codeChannelError, "expected 'channel.open'")
+	switch m.(type) {
+	case *wire.ChannelOpen:
+		ch.state = channelOpen
+		ch.send(&wire.ChannelOpenOk{})
+		return nil
+	case *wire.ChannelCloseOk: // a late one
+		ch.conn.drop(ch)
+		return nil
 	}
-	ch.state = channelOpen
-	ch.send(&wire.ChannelOpenOk{})
-	return nil
+	return fail(codeChannelError, "expected 'channel.open'")
 }
 
 func unimplemented() *Error { return fail(codeCommandInvalid, "unimplemented method") }

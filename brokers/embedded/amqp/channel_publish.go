@@ -23,7 +23,7 @@ type content struct {
 type contentStage int
 
 const (
-	noContent contentStage = iota
+	idleContent contentStage = iota
 	wantHeader
 	wantBody
 )
@@ -64,7 +64,7 @@ func (ch *channel) header(payload []byte) *Error {
 		return fail(codeUnexpectedFrame, "expected content header for class 60, got one for class %d instead", h.Class)
 	}
 	if h.BodySize > maxMessage {
-		c.stage = noContent
+		c.stage = idleContent
 		return preconditionFailed("message size %d is larger than max size %d", h.BodySize, maxMessage)
 	}
 	c.stage, c.bodySize, c.props = wantBody, h.BodySize, len(h.Properties)
@@ -79,7 +79,7 @@ func (ch *channel) header(payload []byte) *Error {
 func (ch *channel) body(payload []byte) *Error {
 	c := &ch.content
 	switch c.stage {
-	case noContent:
+	case idleContent:
 		return fail(codeUnexpectedFrame, "expected method frame, got non method frame instead")
 	case wantHeader:
 		return fail(codeUnexpectedFrame, "expected content header for class 60, got non content header frame instead")
@@ -98,15 +98,14 @@ func (ch *channel) body(payload []byte) *Error {
 // complete publishes the message that has arrived.
 func (ch *channel) complete() *Error {
 	c := &ch.content
-	c.stage = noContent
+	c.stage = idleContent
 	data := c.data
 	c.data = nil
-	ch.conn.breathe()
 	p, err := ch.prepare(data)
 	if err != nil {
 		return err
 	}
-	if ch.confirm {
+	if ch.confirm.Load() {
 		p.token = ch.confirms.begin()
 	}
 	if ch.tx != nil {
@@ -114,7 +113,18 @@ func (ch *channel) complete() *Error {
 		return nil
 	}
 	ch.publish(p)
+	ch.conn.breathe(p.fed())
 	return nil
+}
+
+// fed tells whether the message went to a queue with consumers and a backlog.
+func (p *publication) fed() bool {
+	for _, q := range p.queues {
+		if q.depth.Load() > pageDepth && q.watched.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // publication is a message on its way to its queues.

@@ -50,6 +50,7 @@ type conn struct {
 	received   atomic.Uint64
 	opened     atomic.Bool
 	forced     atomic.Pointer[Error]
+	publishes  uint64 // of the reader
 
 	mu       sync.Mutex
 	channels map[uint16]*channel
@@ -317,18 +318,27 @@ func (c *conn) announce(blocked bool) {
 	}
 }
 
-// breathe holds the reader up while messages take too much memory.
-func (c *conn) breathe() {
-	if !c.broker.pressed.Load() {
+// breathe holds the reader up while messages take too much memory: until there is enough again at the limit, and for
+// a moment before, when the queues have consumers that cannot keep up.
+func (c *conn) breathe(fed bool) {
+	b := c.broker
+	if b.pressed.Load() {
+		c.wakes.flush()
+		c.awaitRelief()
+		return
+	}
+	over := b.memory.Load() - slowAbove
+	if c.publishes++; over < 0 || !fed || c.publishes%slowEvery != 0 {
 		return
 	}
 	c.wakes.flush()
-	for {
+	time.Sleep(min(slowMost, time.Millisecond<<(over/slowStep)))
+}
+
+func (c *conn) awaitRelief() {
+	for c.forced.Load() == nil && !c.broker.isClosed() {
 		relief := c.broker.relieved()
 		if relief == nil {
-			return
-		}
-		if c.forced.Load() != nil || c.broker.isClosed() {
 			return
 		}
 		timer := time.NewTimer(time.Second)

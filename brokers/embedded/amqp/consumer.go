@@ -114,6 +114,7 @@ func (q *queue) subscribe(c *consumer, admitted func(), w *wakes) *Error {
 	q.roster.single = q.set.singleConsumer
 	admitted()
 	q.roster.add(c)
+	q.watched.Store(true)
 	q.pump(w)
 	return nil
 }
@@ -148,6 +149,7 @@ func (q *queue) unsubscribe(c *consumer, w *wakes) bool {
 	}
 	q.touch()
 	q.roster.remove(c)
+	q.watched.Store(len(q.roster.all) > 0)
 	q.pump(w)
 	return q.autoDelete && len(q.roster.all) == 0
 }

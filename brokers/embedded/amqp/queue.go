@@ -24,7 +24,8 @@ type queue struct {
 	id         uint64 // its home in the log
 	stream     *stream
 
-	depth atomic.Int64 // ready messages, readable without the mutex
+	depth   atomic.Int64 // ready messages, readable without the mutex
+	watched atomic.Bool  // it has consumers, likewise
 
 	mu           sync.Mutex
 	ready        ready
@@ -345,5 +346,6 @@ func (q *queue) delete() (left []*consumer, messages int) {
 	q.haltTimers()
 	left = q.roster.all
 	q.roster = roster{}
+	q.broker.metrics.retire(q.counts)
 	return left, messages
 }

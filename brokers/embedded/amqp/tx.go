@@ -35,14 +35,15 @@ func (ch *channel) otherMethod(m wire.Method) *Error {
 		if ch.tx != nil {
 			return preconditionFailed("cannot switch from tx to confirm mode")
 		}
-		ch.confirm = true
+		ch.confirm.Store(true)
 		ch.replyTo(m.NoWait, &wire.ConfirmSelectOk{})
 	case *wire.TxSelect:
-		if ch.confirm {
+		if ch.confirm.Load() {
 			return preconditionFailed("cannot switch from confirm to tx mode")
 		}
 		if ch.tx == nil {
 			ch.tx = &transaction{}
+			ch.transacted.Store(true)
 		}
 		ch.send(&wire.TxSelectOk{})
 	case *wire.TxCommit:
