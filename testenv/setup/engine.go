@@ -84,7 +84,8 @@ func stale(tags []string, states map[string]imageState, key string) []string {
 	return out
 }
 
-// first is the engine that answers on this machine: on a bare one Debian's own, started here.
+// first is the engine that answers on this machine: on a bare one Debian's own, started here. Without a docker command it
+// has no host.
 func (m *machine) first(ctx context.Context) (engine, error) {
 	if m.bare {
 		return engine{"unix:///var/run/docker.sock"}, nil
@@ -94,7 +95,7 @@ func (m *machine) first(ctx context.Context) (engine, error) {
 	}
 	host, err := output(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 	if errors.Is(err, exec.ErrNotFound) {
-		return engine{}, unavailable("there is no docker command")
+		return engine{}, nil
 	}
 	return engine{host}, err
 }
@@ -106,8 +107,11 @@ func (m *machine) startFirst(first engine) step {
 		needs: []string{"packages"},
 		there: func(ctx context.Context) (bool, error) { return first.answers(ctx) == nil, nil },
 		do: func(ctx context.Context, log io.Writer) error {
+			if first.host == "" {
+				return unavailable("there is no docker command")
+			}
 			if !m.bare {
-				return unavailable("no engine answers at " + first.host)
+				return unavailable(fmt.Sprintf("no engine answers at %s: %v", first.host, first.answers(ctx)))
 			}
 			said, err := os.Create(m.path("log", "dockerd.log"))
 			if err != nil {

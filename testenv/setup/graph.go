@@ -36,6 +36,7 @@ func isUnavailable(err error) bool {
 type outcome struct {
 	name  string
 	was   bool // it was there already
+	left  bool // it was not tried, because what it needs is unavailable
 	took  time.Duration
 	err   error
 	ended bool
@@ -147,7 +148,7 @@ func (s *schedule) start(ctx context.Context) {
 		s.running++
 		go func() {
 			if reason != nil {
-				s.ends <- outcome{name: step.name, err: reason, ended: true}
+				s.ends <- outcome{name: step.name, left: true, err: reason, ended: true}
 				return
 			}
 			s.ends <- runStep(ctx, step, s.locks[step.lock], s.logs)

@@ -65,7 +65,7 @@ func (m *machine) setUp(ctx context.Context, bench bool) (testenv.State, error) 
 	}
 	defer unlock()
 	first, err := m.first(ctx)
-	if err != nil && !isUnavailable(err) {
+	if err != nil {
 		return testenv.State{}, err
 	}
 	second := engine{"unix://" + m.path("engine26", "docker.sock")}
@@ -85,6 +85,9 @@ func (m *machine) setUp(ctx context.Context, bench bool) (testenv.State, error) 
 		m.sweep(ctx, state.Engines)
 	}
 	fmt.Printf("%7.1fs  the test environment is ready\n", time.Since(began).Seconds())
+	if len(state.Missing) > 0 {
+		fmt.Println("The tests that need what it is without are skipped.")
+	}
 	if os.Getenv("CI") == "true" && len(state.Missing) > 0 {
 		return state, errors.New("CI=true allows nothing to be missing")
 	}
@@ -168,10 +171,11 @@ func (m *machine) state(ctx context.Context, first, second engine, outcomes map[
 	return state
 }
 
-// report prints one line about a step that ended. What was there already needs no line.
+// report prints one line about a step that ended. What was there already needs no line, nor what follows from another
+// line.
 func report(o outcome) {
 	switch {
-	case o.was || errors.Is(o.err, context.Canceled):
+	case o.was || o.left || errors.Is(o.err, context.Canceled):
 	case isUnavailable(o.err):
 		fmt.Printf("%9s %s: %v\n", "without", o.name, o.err)
 	case o.err != nil:
