@@ -82,15 +82,20 @@ func (s *Supervisor) done(a Action, seen []Observation, took time.Duration) {
 		mem.Started[a.Instance], mem.Begun[a.Instance] = true, true
 		delete(mem.Cycle, a.Instance)
 	case OpCreateNetwork, OpCreateVolume, OpRemoveNetwork, OpRemoveVolume, OpRemoveImage:
-		s.resourceEvent(a)
+		s.resourceEvent(a, seen)
 	}
 }
 
-func (s *Supervisor) resourceEvent(a Action) {
+func (s *Supervisor) resourceEvent(a Action, seen []Observation) {
 	kind, word, _ := strings.Cut(string(a.Op), "-")
 	types := map[string]EventType{"network": EventNetwork, "volume": EventVolume, "image": EventImage}
 	verb := map[string]string{"create": "created", "remove": "removed"}[kind]
 	name := a.Name
+	for _, o := range seen {
+		if o.Resource != nil && o.Resource.Resource.Key == a.Key && o.Resource.Resource.Name != "" {
+			name = o.Resource.Resource.Name
+		}
+	}
 	if name == "" {
 		name = a.Key
 	}

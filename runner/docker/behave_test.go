@@ -196,7 +196,7 @@ func TestLost(t *testing.T) {
 		work.Go(func() { way.serve(l, &work) })
 		defer func() { _ = l.Close(); way.set(true); work.Wait() }()
 
-		watched := connect(t, direct.project, "unix://"+socket)
+		watched := connect(t, direct.project(), "unix://"+socket)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		seen := make(chan runner.Observation, 100)
 		done := make(chan error, 1)
@@ -248,8 +248,8 @@ func isEngineError(err error) bool {
 func TestImageChanges(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testenv.Engine) {
 		r := project(t, e, "services:\n  a: {image: \"msdev-test/${COMPOSE_PROJECT_NAME}:one\"}\n  b: {image: \"msdev-test/${COMPOSE_PROJECT_NAME}:one\"}\n", nil)
-		ref := r.project.Compose.Services["a"].Image
-		t.Cleanup(func() { removeImages(t, connect(t, r.project, e.Host), []string{ref}) })
+		ref := r.project().Compose.Services["a"].Image
+		t.Cleanup(func() { removeImages(t, connect(t, r.project(), e.Host), []string{ref}) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		seen := make(chan runner.Observation, 100)
 		done := make(chan error, 1)

@@ -73,19 +73,19 @@ func (r *Runtime) hasBuildKit() bool {
 }
 
 func (r *Runtime) buildSpecOf(s types.ServiceConfig, a runner.Action) (buildSpec, error) {
-	spec := buildSpec{service: s, build: *s.Build, image: imageName(r.project.Name, s), noCache: a.NoCache || s.Build.NoCache}
+	spec := buildSpec{service: s, build: *s.Build, image: imageName(r.project().Name, s), noCache: a.NoCache || s.Build.NoCache}
 	b := &spec.build
 	spec.tags = append(slices.Clone([]string(b.Tags)), spec.image)
 	spec.labels = map[string]string{}
 	maps.Copy(spec.labels, b.Labels)
-	maps.Copy(spec.labels, map[string]string{labelProject: r.project.Name, labelService: s.Name, labelVersion: composeVersion})
+	maps.Copy(spec.labels, map[string]string{labelProject: r.project().Name, labelService: s.Name, labelVersion: composeVersion})
 	spec.args = r.buildArgs(*b)
 	spec.context, spec.dockerfile = cmp.Or(b.Context, "."), b.Dockerfile
 	if spec.remote = isRemote(spec.context); spec.remote {
 		return spec, nil
 	}
 	if !filepath.IsAbs(spec.context) {
-		spec.context = filepath.Join(r.project.Dir, spec.context)
+		spec.context = filepath.Join(r.project().Dir, spec.context)
 	}
 	if info, err := os.Stat(spec.context); err != nil || !info.IsDir() {
 		return spec, &runner.Error{Kind: runner.ErrUsage, Service: s.Name, Err: err,
@@ -118,7 +118,7 @@ func (r *Runtime) buildArgs(b types.BuildConfig) map[string]string {
 	for k, v := range b.Args {
 		if v != nil {
 			args[k] = *v
-		} else if from, ok := r.project.Compose.Environment[k]; ok {
+		} else if from, ok := r.project().Compose.Environment[k]; ok {
 			args[k] = from
 		}
 	}

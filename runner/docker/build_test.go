@@ -139,7 +139,7 @@ RUN false
 func TestBuild(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testenv.Engine) {
 		r := project(t, e, buildCompose, buildFiles, "TOKEN=hush", "FROM_ENV=sky")
-		extra := r.project.Name + "-extra:one"
+		extra := r.project().Name + "-extra:one"
 		cleanImages(t, r, extra)
 		var lines []string
 		seen, err := r.Do(t.Context(), runner.Action{Op: runner.OpBuild, Service: "app"}, func(p runner.Progress) { lines = append(lines, p.Text) })
@@ -159,7 +159,7 @@ func TestBuild(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for k, v := range map[string]string{"own": "label", labelProject: r.project.Name, labelService: "app", labelVersion: composeVersion} {
+		for k, v := range map[string]string{"own": "label", labelProject: r.project().Name, labelService: "app", labelVersion: composeVersion} {
 			if res.Config.Labels[k] != v {
 				t.Errorf("label %s is %q, not %q", k, res.Config.Labels[k], v)
 			}
@@ -182,7 +182,7 @@ func TestBuildClassic(t *testing.T) {
 		}
 		compose := strings.Replace(buildCompose, "      secrets: [token]\n", "", 1)
 		r := project(t, e, compose, files, "FROM_ENV=sky", "TOKEN=", "DOCKER_BUILDKIT=0")
-		cleanImages(t, r, r.project.Name+"-extra:one")
+		cleanImages(t, r, r.project().Name+"-extra:one")
 		do(t, r, runner.Action{Op: runner.OpBuild, Service: "app"})
 		if out := output(t, r, "app"); out != ".dockerignore\nDockerfile\nkept.txt\nblue sky\n" && out != "Dockerfile\nkept.txt\nblue sky\n" {
 			t.Errorf("built with %q", out)
@@ -219,7 +219,7 @@ func failedBuild(t *testing.T, r *Runtime) {
 func cleanImages(t *testing.T, r *Runtime, more ...string) {
 	t.Helper()
 	host := strings.TrimSpace(r.address)
-	p := r.project
+	p := r.project()
 	t.Cleanup(func() {
 		clean(t, p, host)
 		last := connectForCleanup(t, p, host)

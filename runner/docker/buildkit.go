@@ -79,7 +79,7 @@ func (r *Runtime) solveOpt(spec buildSpec) (opt client.SolveOpt, clean func(), e
 	opt = client.SolveOpt{
 		Exports:  []client.ExportEntry{{Type: "moby", Attrs: map[string]string{"name": strings.Join(spec.tags, ",")}}},
 		Frontend: "dockerfile.v0", FrontendAttrs: frontendAttrs(spec),
-		LocalMounts: map[string]fsutil.FS{}, SharedKey: r.project.Name + ":" + spec.context,
+		LocalMounts: map[string]fsutil.FS{}, SharedKey: r.project().Name + ":" + spec.context,
 		Session:             []session.Attachable{&authServer{env: r.env}},
 		AllowedEntitlements: slices.Clone(b.Entitlements),
 	}
@@ -221,18 +221,18 @@ func (r *Runtime) namedContexts(spec buildSpec, opt *client.SolveOpt) error {
 		source := spec.build.AdditionalContexts[name]
 		attr := "context:" + name
 		if service, ok := strings.CutPrefix(source, types.ServicePrefix); ok {
-			other, known := r.project.Compose.Services[service]
+			other, known := r.project().Compose.Services[service]
 			if !known {
 				return wrong(spec.service, fmt.Errorf("build.additional_contexts.%s names the service %q, which does not exist", name, service))
 			}
-			source = "docker-image://" + imageName(r.project.Name, other)
+			source = "docker-image://" + imageName(r.project().Name, other)
 		}
 		if isRemote(source) {
 			opt.FrontendAttrs[attr] = source
 			continue
 		}
 		if !filepath.IsAbs(source) {
-			source = filepath.Join(r.project.Dir, source)
+			source = filepath.Join(r.project().Dir, source)
 		}
 		local := "extra" + strconv.Itoa(i)
 		if err := mountLocal(opt, local, source); err != nil {
@@ -247,7 +247,7 @@ func (r *Runtime) namedContexts(spec buildSpec, opt *client.SolveOpt) error {
 func (r *Runtime) attach(spec buildSpec, opt *client.SolveOpt) error {
 	secrets := map[string][]byte{}
 	for _, ref := range spec.build.Secrets {
-		object := r.project.Compose.Secrets[ref.Source]
+		object := r.project().Compose.Secrets[ref.Source]
 		id := ref.Target
 		if id == "" {
 			id = ref.Source
@@ -256,7 +256,7 @@ func (r *Runtime) attach(spec buildSpec, opt *client.SolveOpt) error {
 		case object.Content != "":
 			secrets[id] = []byte(object.Content)
 		case object.Environment != "":
-			secrets[id] = []byte(r.project.Compose.Environment[object.Environment])
+			secrets[id] = []byte(r.project().Compose.Environment[object.Environment])
 		default:
 			content, err := os.ReadFile(object.File)
 			if err != nil {

@@ -42,7 +42,7 @@ func (r *Runtime) Do(ctx context.Context, a runner.Action, report func(runner.Pr
 
 // doService carries out an action on a service of the file.
 func (r *Runtime) doService(ctx context.Context, a runner.Action, report func(runner.Progress)) ([]runner.Observation, error) {
-	s, ok := r.project.Compose.Services[a.Service]
+	s, ok := r.project().Compose.Services[a.Service]
 	if !ok {
 		return nil, &runner.Error{Kind: runner.ErrUsage, Service: a.Service,
 			Msg: fmt.Sprintf("the compose file has no service %q.", a.Service), Hint: "`msdev config --services` lists what it has."}
@@ -129,7 +129,7 @@ func (r *Runtime) wait(ctx context.Context, id string, condition container.WaitC
 
 // start starts an instance, after what it needs that cannot be mounted was copied into it.
 func (r *Runtime) start(ctx context.Context, a runner.Action) ([]runner.Observation, error) {
-	s, ours := r.project.Compose.Services[a.Service]
+	s, ours := r.project().Compose.Services[a.Service]
 	before, known := r.known.get(a.Instance)
 	if ours {
 		if err := r.copyFiles(ctx, s, a.Instance); err != nil {
@@ -179,7 +179,7 @@ func publishesRange(s types.ServiceConfig) bool {
 
 // stop runs the pre_stop hooks, then sends the stop signal and, after the grace period, kills.
 func (r *Runtime) stop(ctx context.Context, a runner.Action) error {
-	if s, ok := r.project.Compose.Services[a.Service]; ok && len(s.PreStop) > 0 {
+	if s, ok := r.project().Compose.Services[a.Service]; ok && len(s.PreStop) > 0 {
 		if t, known := r.known.get(a.Instance); known && t.instance.State == runner.InstanceRunning {
 			if err := r.hooks(ctx, a.Instance, s.PreStop); err != nil {
 				return err
@@ -197,7 +197,7 @@ func (r *Runtime) stop(ctx context.Context, a runner.Action) error {
 
 // create makes an instance, or finds that it is there.
 func (r *Runtime) create(ctx context.Context, s types.ServiceConfig, a runner.Action, report func(runner.Progress)) ([]runner.Observation, error) {
-	name := containerName(r.project.Name, s, a.Number)
+	name := containerName(r.project().Name, s, a.Number)
 	about := subject{service: s.Name, what: "container", name: name}
 	made, err := r.makeContainer(ctx, s, a, name, report)
 	if err != nil {
@@ -314,7 +314,7 @@ func (r *Runtime) takenBy(ctx context.Context, name string, spec containerSpec) 
 // containersOf finds the first container of each service that s refers to.
 func (r *Runtime) containersOf(ctx context.Context) (func(service string) string, error) {
 	list, err := r.api.ContainerList(ctx, client.ContainerListOptions{
-		All: true, Filters: make(client.Filters).Add("label", labelProject+"="+r.project.Name, labelOneOff+"=False"),
+		All: true, Filters: make(client.Filters).Add("label", labelProject+"="+r.project().Name, labelOneOff+"=False"),
 	})
 	if err != nil {
 		return nil, err

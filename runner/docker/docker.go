@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -23,7 +24,7 @@ type Options struct {
 
 // Runtime runs the services of one project on one engine.
 type Runtime struct {
-	project *runner.Project
+	current atomic.Pointer[runner.Project] // the project as it was read last
 	api     *client.Client
 	env     environment
 	address string     // of the engine, as people write it
@@ -67,11 +68,17 @@ func New(ctx context.Context, project *runner.Project, opts Options) (*Runtime, 
 			Hint: "Update it to Docker Engine 20.10 or newer.",
 		}
 	}
-	r := &Runtime{project: project, api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows"}
+	r := &Runtime{api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows"}
+	r.Use(project)
 	r.images.inspect = r.inspectImage
 	r.known.instances = map[string]*tracked{}
 	return r, nil
 }
+
+// Use goes on with the project read again; what is done from now on follows it.
+func (r *Runtime) Use(p *runner.Project) { r.current.Store(p) }
+
+func (r *Runtime) project() *runner.Project { return r.current.Load() }
 
 // Close gives the connections back.
 func (r *Runtime) Close() error { return r.api.Close() }

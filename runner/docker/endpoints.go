@@ -31,7 +31,7 @@ func (r *Runtime) join(s types.ServiceConfig, number int, links []string, spec *
 		spec.host.NetworkMode = container.NetworkMode(s.NetworkMode)
 		return nil
 	}
-	if len(r.project.Compose.Networks) == 0 {
+	if len(r.project().Compose.Networks) == 0 {
 		spec.host.NetworkMode = network.NetworkNone
 		return nil
 	}
@@ -63,8 +63,8 @@ func (r *Runtime) join(s types.ServiceConfig, number int, links []string, spec *
 }
 
 func (r *Runtime) endpointOf(s types.ServiceConfig, number int, key string, links []string) (endpoint, error) {
-	name := containerName(r.project.Name, s, number)
-	e := endpoint{network: r.project.Compose.Networks[key].Name, settings: &network.EndpointSettings{
+	name := containerName(r.project().Name, s, number)
+	e := endpoint{network: r.project().Compose.Networks[key].Name, settings: &network.EndpointSettings{
 		Aliases: []string{name, s.Name}, Links: links, IPAMConfig: &network.EndpointIPAMConfig{},
 	}}
 	c := s.Networks[key]
@@ -137,7 +137,7 @@ func (r *Runtime) linksOf(s types.ServiceConfig, number int) ([]string, error) {
 		}
 		n := strconv.Itoa(number)
 		for _, name := range names {
-			links = append(links, name+":"+alias, name+":"+target+"-"+n, name+":"+r.project.Name+"-"+target+"-"+n)
+			links = append(links, name+":"+alias, name+":"+target+"-"+n, name+":"+r.project().Name+"-"+target+"-"+n)
 		}
 	}
 	for _, l := range s.ExternalLinks {

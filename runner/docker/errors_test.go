@@ -63,7 +63,7 @@ networks:
 			runner.Action{Op: runner.OpCreate, Service: "first", Number: 1}, runner.Action{Op: runner.OpStart, Service: "first"})
 
 		second := do(t, r, runner.Action{Op: runner.OpCreate, Service: "second", Number: 1})
-		port := r.project.Compose.Services["second"].Ports[0].Published
+		port := r.project().Compose.Services["second"].Ports[0].Published
 		failure(t, r, runner.ErrFailed, runner.Action{Op: runner.OpStart, Service: "second", Instance: second.ID}, `"second"`, port, `container "`+first.Name+`"`, "docker stop "+first.Name)
 		if e.Name == "20.10" { // the other engine has a network of its own
 			third := do(t, r, runner.Action{Op: runner.OpCreate, Service: "third", Number: 1})
@@ -74,7 +74,7 @@ networks:
 		}
 		failure(t, r, runner.ErrFailed, create("noimage"), `"noimage"`, "msdev-test/nothing:1", "--pull")
 		failure(t, r, runner.ErrFailed, runner.Action{Op: runner.OpPull, Service: "nopull"}, `"nopull"`, "127.0.0.1:1/nothing:1", "cannot be reached")
-		failure(t, r, runner.ErrFailed, create("named"), `"named"`, first.Name, fmt.Sprintf("service %q of project %q", "first", r.project.Name), "docker rm -f")
+		failure(t, r, runner.ErrFailed, create("named"), `"named"`, first.Name, fmt.Sprintf("service %q of project %q", "first", r.project().Name), "docker rm -f")
 		failure(t, r, runner.ErrFailed, create("sharing"), `"sharing"`, "network_mode", `"never"`)
 		failure(t, r, runner.ErrFailed, create("nofolder"), `"nofolder"`, "/nowhere/at/all")
 		failure(t, r, runner.ErrUsage, create("health"), `"health"`, "start_period")

@@ -30,11 +30,11 @@ func (r *Runtime) filesOf(s types.ServiceConfig) []fileUse {
 	var files []fileUse
 	for _, ref := range s.Secrets {
 		ref := types.FileReferenceConfig(ref)
-		files = append(files, fileUse{"secret", ref, types.FileObjectConfig(r.project.Compose.Secrets[ref.Source]), fileTarget(secretsDir, ref)})
+		files = append(files, fileUse{"secret", ref, types.FileObjectConfig(r.project().Compose.Secrets[ref.Source]), fileTarget(secretsDir, ref)})
 	}
 	for _, ref := range s.Configs {
 		ref := types.FileReferenceConfig(ref)
-		files = append(files, fileUse{"config", ref, types.FileObjectConfig(r.project.Compose.Configs[ref.Source]), fileTarget(configsDir, ref)})
+		files = append(files, fileUse{"config", ref, types.FileObjectConfig(r.project().Compose.Configs[ref.Source]), fileTarget(configsDir, ref)})
 	}
 	return files
 }
@@ -47,7 +47,7 @@ func (r *Runtime) copyFiles(ctx context.Context, s types.ServiceConfig, id strin
 		}
 		content := f.object.Content
 		if content == "" {
-			value, ok := r.project.Compose.Environment[f.object.Environment]
+			value, ok := r.project().Compose.Environment[f.object.Environment]
 			if !ok {
 				return &runner.Error{Kind: runner.ErrUsage, Service: s.Name,
 					Msg:  fmt.Sprintf("service %q: the environment variable %s, which the %s %q is made of, is not set.", s.Name, f.object.Environment, f.kind, f.ref.Source),

@@ -58,7 +58,7 @@ func (r *Runtime) Logs(ctx context.Context, instance string, opts runner.LogOpti
 // hasTTY tells whether a container has a terminal, so that its output is one stream without frames.
 func (r *Runtime) hasTTY(ctx context.Context, id string) (bool, error) {
 	if t, ok := r.known.get(id); ok {
-		if s, ours := r.project.Compose.Services[t.instance.Service]; ours && !t.instance.OneOff && t.instance.Hash == r.project.Hashes[s.Name] {
+		if s, ours := r.project().Compose.Services[t.instance.Service]; ours && !t.instance.OneOff && t.instance.Hash == r.project().Hashes[s.Name] {
 			return s.Tty, nil
 		}
 	}

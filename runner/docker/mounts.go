@@ -59,7 +59,7 @@ func (r *Runtime) resolveImageVolumes(ctx context.Context, s *types.ServiceConfi
 		if v.Type != types.VolumeTypeImage {
 			continue
 		}
-		for _, name := range []string{v.Source, r.project.Name + "-" + v.Source} {
+		for _, name := range []string{v.Source, r.project().Name + "-" + v.Source} {
 			img, err := r.images.get(ctx, name)
 			if err != nil {
 				return "", err
@@ -139,7 +139,7 @@ func (r *Runtime) bindOf(m mount.Mount, volumes []types.ServiceVolumeConfig) (st
 		}
 	case mount.TypeVolume:
 		named := false
-		for _, p := range r.project.Compose.Volumes {
+		for _, p := range r.project().Compose.Volumes {
 			named = named || p.Name == m.Source
 		}
 		if o := v.Volume; !named || o != nil && (len(o.Labels) > 0 || o.Subpath != "" || o.NoCopy) {
@@ -165,7 +165,7 @@ func (r *Runtime) mountOf(v types.ServiceVolumeConfig) (mount.Mount, error) {
 	switch v.Type {
 	case types.VolumeTypeBind:
 		if !isAbsolute(v.Source) {
-			m.Source = filepath.Join(r.project.Dir, v.Source)
+			m.Source = filepath.Join(r.project().Dir, v.Source)
 		}
 		if b := v.Bind; b != nil {
 			m.BindOptions = &mount.BindOptions{
@@ -174,7 +174,7 @@ func (r *Runtime) mountOf(v types.ServiceVolumeConfig) (mount.Mount, error) {
 			}
 		}
 	case types.VolumeTypeVolume:
-		if named, ok := r.project.Compose.Volumes[v.Source]; ok {
+		if named, ok := r.project().Compose.Volumes[v.Source]; ok {
 			m.Source = named.Name
 		}
 		if o := v.Volume; o != nil {

@@ -121,8 +121,8 @@ func TestParity(t *testing.T) {
 		}
 		run := func(args ...string) {
 			t.Helper()
-			cmd := exec.CommandContext(t.Context(), compose, append([]string{"-p", r.project.Name}, args...)...)
-			cmd.Dir = r.project.Dir
+			cmd := exec.CommandContext(t.Context(), compose, append([]string{"-p", r.project().Name}, args...)...)
+			cmd.Dir = r.project().Dir
 			cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.Host, "DOCKER_CONFIG="+testenv.DockerConfig(t))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("compose %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -155,7 +155,7 @@ func TestParity(t *testing.T) {
 func inspectAll(t *testing.T, r *Runtime) map[string]any {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
-	label := make(client.Filters).Add("label", labelProject+"="+r.project.Name)
+	label := make(client.Filters).Add("label", labelProject+"="+r.project().Name)
 	all := map[string]any{}
 	names := map[string]string{} // ids that differ between two makings, by what they mean
 	add := func(kind, name string, object any) {

@@ -13,7 +13,7 @@ import (
 
 // pull fetches the image of a service, and tells how far it is.
 func (r *Runtime) pull(ctx context.Context, s types.ServiceConfig, report func(runner.Progress)) ([]runner.Observation, error) {
-	ref := imageName(r.project.Name, s)
+	ref := imageName(r.project().Name, s)
 	about := subject{service: s.Name, what: "image", name: ref}
 	opts := client.ImagePullOptions{RegistryAuth: r.env.loginFor(ctx, ref)}
 	if p := platformOf(s.Platform); p != nil {

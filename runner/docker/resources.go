@@ -19,7 +19,7 @@ import (
 // that somebody else made under the right name) by their names.
 func (r *Runtime) lookAtNetworks(ctx context.Context) (map[string]runner.Resource, error) {
 	found := map[string]runner.Resource{}
-	list, err := r.api.NetworkList(ctx, client.NetworkListOptions{Filters: make(client.Filters).Add("label", labelProject+"="+r.project.Name)})
+	list, err := r.api.NetworkList(ctx, client.NetworkListOptions{Filters: make(client.Filters).Add("label", labelProject+"="+r.project().Name)})
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (r *Runtime) lookAtNetworks(ctx context.Context) (map[string]runner.Resourc
 		r.addNetwork(found, n)
 	}
 	var names []string
-	for key, n := range r.project.Compose.Networks {
+	for key, n := range r.project().Compose.Networks {
 		if _, ok := found[key]; !ok {
 			names = append(names, n.Name)
 		}
@@ -51,25 +51,25 @@ func (r *Runtime) addNetwork(found map[string]runner.Resource, n network.Summary
 	if !ok {
 		return
 	}
-	if have, twice := found[key]; twice && have.Name == r.project.Compose.Networks[key].Name {
+	if have, twice := found[key]; twice && have.Name == r.project().Compose.Networks[key].Name {
 		return
 	}
 	found[key] = runner.Resource{Key: key, Name: n.Name, ID: n.ID, Hash: n.Labels[labelHash]}
 }
 
 func (r *Runtime) networkKey(n network.Summary) (string, bool) {
-	for key, wanted := range r.project.Compose.Networks {
+	for key, wanted := range r.project().Compose.Networks {
 		if wanted.Name == n.Name || wanted.External && wanted.Name == n.ID {
 			return key, true
 		}
 	}
 	key := n.Labels[labelNetwork]
-	return key, key != "" && n.Labels[labelProject] == r.project.Name
+	return key, key != "" && n.Labels[labelProject] == r.project().Name
 }
 
 func (r *Runtime) lookAtVolumes(ctx context.Context) (map[string]runner.Resource, error) {
 	found := map[string]runner.Resource{}
-	list, err := r.api.VolumeList(ctx, client.VolumeListOptions{Filters: make(client.Filters).Add("label", labelProject+"="+r.project.Name)})
+	list, err := r.api.VolumeList(ctx, client.VolumeListOptions{Filters: make(client.Filters).Add("label", labelProject+"="+r.project().Name)})
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (r *Runtime) lookAtVolumes(ctx context.Context) (map[string]runner.Resource
 		r.addVolume(found, v)
 	}
 	var names []string
-	for key, v := range r.project.Compose.Volumes {
+	for key, v := range r.project().Compose.Volumes {
 		if _, ok := found[key]; !ok {
 			names = append(names, v.Name)
 		}
@@ -100,20 +100,20 @@ func (r *Runtime) addVolume(found map[string]runner.Resource, v volume.Volume) {
 	if !ok {
 		return
 	}
-	if have, twice := found[key]; twice && have.Name == r.project.Compose.Volumes[key].Name {
+	if have, twice := found[key]; twice && have.Name == r.project().Compose.Volumes[key].Name {
 		return
 	}
 	found[key] = runner.Resource{Key: key, Name: v.Name, ID: v.Name, Hash: v.Labels[labelHash]}
 }
 
 func (r *Runtime) volumeKey(v volume.Volume) (string, bool) {
-	for key, wanted := range r.project.Compose.Volumes {
+	for key, wanted := range r.project().Compose.Volumes {
 		if wanted.Name == v.Name {
 			return key, true
 		}
 	}
 	key := v.Labels[labelVolume]
-	return key, key != "" && v.Labels[labelProject] == r.project.Name
+	return key, key != "" && v.Labels[labelProject] == r.project().Name
 }
 
 // lookAtResource asks for a network or volume that was just made, if its name is one of the project's.
@@ -121,12 +121,12 @@ func (r *Runtime) lookAtResource(ctx context.Context, kind runner.ResourceKind, 
 	found := map[string]runner.Resource{}
 	if kind == runner.ResourceNetwork {
 		ours := func(n types.NetworkConfig) bool { return n.Name == name }
-		if containsValue(r.project.Compose.Networks, ours) {
+		if containsValue(r.project().Compose.Networks, ours) {
 			if res, err := r.api.NetworkInspect(ctx, id, client.NetworkInspectOptions{}); err == nil {
 				r.addNetwork(found, network.Summary{Network: res.Network.Network})
 			}
 		}
-	} else if containsValue(r.project.Compose.Volumes, func(v types.VolumeConfig) bool { return v.Name == name }) {
+	} else if containsValue(r.project().Compose.Volumes, func(v types.VolumeConfig) bool { return v.Name == name }) {
 		if res, err := r.api.VolumeInspect(ctx, name, client.VolumeInspectOptions{}); err == nil {
 			r.addVolume(found, res.Volume)
 		}
@@ -148,7 +148,7 @@ func containsValue[V any](m map[string]V, is func(V) bool) bool {
 
 // createNetwork makes the network of a key as Compose does.
 func (r *Runtime) createNetwork(ctx context.Context, key string) ([]runner.Observation, error) {
-	n, ok := r.project.Compose.Networks[key]
+	n, ok := r.project().Compose.Networks[key]
 	if !ok {
 		return nil, missingKey("network", key)
 	}
@@ -175,7 +175,7 @@ func (r *Runtime) createNetwork(ctx context.Context, key string) ([]runner.Obser
 		}
 	}
 	res, err := r.api.NetworkCreate(ctx, n.Name, client.NetworkCreateOptions{
-		Labels: resourceLabels(r.project.Name, labelNetwork, key, hash, n.Labels, n.CustomLabels),
+		Labels: resourceLabels(r.project().Name, labelNetwork, key, hash, n.Labels, n.CustomLabels),
 		Driver: n.Driver, Options: n.DriverOpts, Internal: n.Internal, Attachable: n.Attachable,
 		IPAM: ipam, EnableIPv4: n.EnableIPv4, EnableIPv6: n.EnableIPv6,
 	})
@@ -247,7 +247,7 @@ func optional[T any](text string, parse func(string) (T, error)) (T, error) {
 
 // createVolume makes the volume of a key as Compose does; the engine returns the one that is there already.
 func (r *Runtime) createVolume(ctx context.Context, key string) ([]runner.Observation, error) {
-	v, ok := r.project.Compose.Volumes[key]
+	v, ok := r.project().Compose.Volumes[key]
 	if !ok {
 		return nil, missingKey("volume", key)
 	}
@@ -260,7 +260,7 @@ func (r *Runtime) createVolume(ctx context.Context, key string) ([]runner.Observ
 	}
 	res, err := r.api.VolumeCreate(ctx, client.VolumeCreateOptions{
 		Name: v.Name, Driver: v.Driver, DriverOpts: v.DriverOpts,
-		Labels: resourceLabels(r.project.Name, labelVolume, key, hash, v.Labels, v.CustomLabels),
+		Labels: resourceLabels(r.project().Name, labelVolume, key, hash, v.Labels, v.CustomLabels),
 	})
 	if err != nil {
 		return nil, r.explain(err, subject{what: "volume", name: v.Name})
@@ -273,7 +273,7 @@ func (r *Runtime) removeNetwork(ctx context.Context, key string) ([]runner.Obser
 	if err != nil {
 		return nil, r.explain(err, subject{})
 	}
-	if n, ok := found[key]; ok && !bool(r.project.Compose.Networks[key].External) {
+	if n, ok := found[key]; ok && !bool(r.project().Compose.Networks[key].External) {
 		if _, err := r.api.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
 			return nil, r.explain(err, subject{what: "network", name: n.Name})
 		}
@@ -286,7 +286,7 @@ func (r *Runtime) removeVolume(ctx context.Context, key string) ([]runner.Observ
 	if err != nil {
 		return nil, r.explain(err, subject{})
 	}
-	if v, ok := found[key]; ok && !bool(r.project.Compose.Volumes[key].External) {
+	if v, ok := found[key]; ok && !bool(r.project().Compose.Volumes[key].External) {
 		if _, err := r.api.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
 			return nil, r.explain(err, subject{what: "volume", name: v.Name})
 		}
@@ -296,7 +296,7 @@ func (r *Runtime) removeVolume(ctx context.Context, key string) ([]runner.Observ
 
 // removeImage removes the image of a service; one that is not there is as good as removed.
 func (r *Runtime) removeImage(ctx context.Context, s types.ServiceConfig) ([]runner.Observation, error) {
-	ref := imageName(r.project.Name, s)
+	ref := imageName(r.project().Name, s)
 	_, err := r.api.ImageRemove(ctx, ref, client.ImageRemoveOptions{PruneChildren: true})
 	if err != nil && !errdefs.IsNotFound(err) {
 		return nil, r.explain(err, subject{service: s.Name, what: "image", name: ref})

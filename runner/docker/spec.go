@@ -45,7 +45,7 @@ func (r *Runtime) specOf(ctx context.Context, s types.ServiceConfig, a runner.Ac
 		}
 		s = runner.ResolveReferences(s, find)
 	}
-	ref := imageName(r.project.Name, s)
+	ref := imageName(r.project().Name, s)
 	img, err := r.images.get(ctx, ref)
 	if err != nil {
 		return containerSpec{}, err
@@ -54,7 +54,7 @@ func (r *Runtime) specOf(ctx context.Context, s types.ServiceConfig, a runner.Ac
 	if err != nil {
 		return containerSpec{}, err
 	}
-	labels, err := containerLabels(r.project, s, a.Number, img.id)
+	labels, err := containerLabels(r.project(), s, a.Number, img.id)
 	if err != nil {
 		return containerSpec{}, err
 	}
@@ -64,7 +64,7 @@ func (r *Runtime) specOf(ctx context.Context, s types.ServiceConfig, a runner.Ac
 	if a.Replaces != "" {
 		labels[labelReplace] = cmp.Or(s.ContainerName, fmt.Sprintf("%s-%d", s.Name, a.Number))
 	}
-	spec := containerSpec{platform: platformOf(cmp.Or(s.Platform, r.project.Compose.Environment["DOCKER_DEFAULT_PLATFORM"]))}
+	spec := containerSpec{platform: platformOf(cmp.Or(s.Platform, r.project().Compose.Environment["DOCKER_DEFAULT_PLATFORM"]))}
 	if spec.config, err = r.configOf(s, ref, labels); err != nil {
 		return containerSpec{}, wrong(s, err)
 	}
@@ -238,7 +238,7 @@ func (r *Runtime) hostOf(s types.ServiceConfig, inherited []inheritedVolume, lin
 	if err != nil {
 		return nil, err
 	}
-	security, unconfined, err := securityOf(r.project.Dir, s.SecurityOpt)
+	security, unconfined, err := securityOf(r.project().Dir, s.SecurityOpt)
 	if err != nil {
 		return nil, err
 	}

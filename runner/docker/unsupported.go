@@ -129,4 +129,4 @@ func mountedAsTheyAre(p *runner.Project, s types.ServiceConfig) []string {
 }
 
 // Unsupported names the attributes of the project that this engine does not apply.
-func (r *Runtime) Unsupported() []string { return Unsupported(r.project, r.api.ClientVersion()) }
+func (r *Runtime) Unsupported() []string { return Unsupported(r.project(), r.api.ClientVersion()) }

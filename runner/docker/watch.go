@@ -131,8 +131,8 @@ func eventFilter() client.Filters {
 
 func (r *Runtime) servicesByImage() map[string][]string {
 	images := map[string][]string{}
-	for name, s := range r.project.Compose.Services {
-		ref := imageName(r.project.Name, s)
+	for name, s := range r.project().Compose.Services {
+		ref := imageName(r.project().Name, s)
 		images[ref] = append(images[ref], name)
 	}
 	return images
@@ -141,7 +141,7 @@ func (r *Runtime) servicesByImage() map[string][]string {
 func (w *watcher) event(ctx context.Context, e events.Message) {
 	switch e.Type {
 	case events.ContainerEventType:
-		if e.Actor.Attributes[labelProject] == w.r.project.Name {
+		if e.Actor.Attributes[labelProject] == w.r.project().Name {
 			w.container(ctx, e)
 		}
 	case events.NetworkEventType:
@@ -308,7 +308,7 @@ func (r *Runtime) lookAtAll(ctx context.Context) (runner.Observed, error) {
 
 func (r *Runtime) lookAtContainers(ctx context.Context) (map[string]runner.Instance, error) {
 	list, err := r.api.ContainerList(ctx, client.ContainerListOptions{
-		All: true, Filters: make(client.Filters).Add("label", labelProject+"="+r.project.Name),
+		All: true, Filters: make(client.Filters).Add("label", labelProject+"="+r.project().Name),
 	})
 	if err != nil {
 		return nil, err
