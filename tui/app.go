@@ -145,12 +145,14 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.ColorProfileMsg:
 		a.profile(m.Profile)
 	case stateMsg:
-		a.setState(m.state)
+		a.setState(m)
 	case newsMsg:
 		a.setLast(m.last)
 		return a, a.page().refresh() // what comes of it is drawn when it is there
 	case tickMsg:
-		a.tick(time.Time(m))
+		if !a.tick(time.Time(m)) {
+			return a, nil
+		}
 	case goneMsg:
 		a.sourceGone()
 	case pageMsg:
@@ -205,12 +207,12 @@ func (a *app) profile(p colorprofile.Profile) {
 	}
 }
 
-func (a *app) setState(s session.State) {
+func (a *app) setState(m stateMsg) {
 	if a.held != nil {
-		a.held.state = s
+		a.held.state = m.state
 		return
 	}
-	a.state, a.known = s, true
+	a.state, a.known, a.now = m.state, true, m.at
 }
 
 func (a *app) setLast(last uint64) {
@@ -232,13 +234,19 @@ func (a *app) hold() {
 	a.held, a.paused = nil, false
 }
 
-func (a *app) tick(now time.Time) {
+// tick lets ages grow and notes expire. Where a new state has just been drawn it has nothing to do: one frame a second
+// is enough for an idle screen.
+func (a *app) tick(now time.Time) bool {
+	if d := now.Sub(a.now); d >= 0 && d < 900*time.Millisecond && a.note.until.IsZero() {
+		return false
+	}
 	if !a.note.until.IsZero() && now.After(a.note.until) {
 		a.note = note{}
 	}
 	if a.held == nil {
 		a.now = now
 	}
+	return true
 }
 
 func (a *app) sourceGone() {

@@ -26,7 +26,7 @@ func TestGolden(t *testing.T) {
 		{"services-marked-sorted", func(s *screen) { s.press("space", "space", ">", ">", ">", ">", ">") }},
 		{"services-filter", func(s *screen) { s.press("/").typed("pay") }},
 		{"services-filter-nothing", func(s *screen) { s.press("/").typed("xyz").press("enter") }},
-		{"services-before-data", func(s *screen) { s.app.state = session.State{}; s.send(tickMsg(noon)) }},
+		{"services-before-data", func(s *screen) { s.app.state, s.app.known = session.State{Project: "shop"}, false; s.draw() }},
 		{"services-empty", func(s *screen) { s.shop.state.Services = nil; s.news() }},
 		{"services-problem", func(s *screen) {
 			s.shop.state.Problem = "the engine at unix:///var/run/docker.sock does not answer"
@@ -34,7 +34,7 @@ func TestGolden(t *testing.T) {
 			s.news()
 		}},
 		{"services-gone", func(s *screen) { s.send(goneMsg{errors.New("EOF")}) }},
-		{"services-stopping", func(s *screen) { s.app.stopping = 1; s.send(tickMsg(noon)) }},
+		{"services-stopping", func(s *screen) { s.app.stopping = 1; s.draw() }},
 		{"services-error", func(s *screen) {
 			s.shop.fail = errors.New("the port 8080 is taken by \"nginx\" (pid 4411).\nStop it, or give gateway another port.")
 			s.press("r")

@@ -18,8 +18,8 @@ func TestEverySizeSmall(t *testing.T) {
 	for _, keys := range [][]string{{"1"}, {"1", "i"}, {"2"}, {"2", "w", "enter"}, {"6"}, {"7"}, {"1", ":"}, {"?"}, {"q"}} {
 		s.press("esc", "esc", "esc")
 		s.press(keys...)
-		for w := 1; w <= 50; w++ {
-			for h := 1; h <= 14; h++ {
+		for w := 1; w <= 60; w += 1 + w/25 {
+			for h := 1; h <= 12; h++ {
 				s.send(tea.WindowSizeMsg{Width: w, Height: h})
 				s.fits()
 			}

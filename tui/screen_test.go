@@ -175,7 +175,7 @@ func (s *screen) news() {
 	s.shop.mu.Lock()
 	state := s.shop.state
 	s.shop.mu.Unlock()
-	s.send(stateMsg{state})
+	s.send(stateMsg{state, noon})
 	s.send(newsMsg{s.shop.journal.Last()})
 }
 
@@ -259,6 +259,9 @@ func (s *screen) text() string {
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
+
+// draw draws the screen anew.
+func (s *screen) draw() { s.send(tea.WindowSizeMsg{Width: s.app.w, Height: s.app.h}) }
 
 // row is the first line that holds a text.
 func (s *screen) row(part string) string {

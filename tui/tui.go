@@ -115,10 +115,13 @@ const (
 
 // What the feeders tell the app.
 type (
-	stateMsg struct{ state session.State }
-	newsMsg  struct{ last uint64 } // the journal's last sequence number
-	goneMsg  struct{ err error }   // the source answers no more
-	tickMsg  time.Time             // a second has passed
+	stateMsg struct {
+		state session.State
+		at    time.Time
+	}
+	newsMsg struct{ last uint64 } // the journal's last sequence number
+	goneMsg struct{ err error }   // the source answers no more
+	tickMsg time.Time             // a second has passed
 )
 
 // feed starts what brings news to the app: the session's state, the journal's growth, the clock. All of it ends with
@@ -133,7 +136,7 @@ func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
 	}
 	owned(func() {
 		err := src.Watch(ctx, func(s session.State) error {
-			send(stateMsg{s})
+			send(stateMsg{s, time.Now()})
 			return ctx.Err()
 		})
 		if ctx.Err() == nil {
