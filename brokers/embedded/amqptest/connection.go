@@ -87,6 +87,7 @@ func (k *kit) sasl(auth amqp.Authentication) {
 }
 
 func wrongPassword(k *kit) {
+	var wires []*wire
 	for _, mechanism := range []struct{ name, response string }{
 		{"PLAIN", "\x00" + User + "\x00wrong"},
 		{"PLAIN", "\x00nobody\x00" + Password},
@@ -95,7 +96,12 @@ func wrongPassword(k *kit) {
 		w := k.wire()
 		w.greet()
 		w.login(mechanism.name, mechanism.response)
-		w.refusal(amqp.AccessRefused, "ACCESS_REFUSED - Login was refused using authentication mechanism "+mechanism.name)
+		w.closing(0, connectionClose, amqp.AccessRefused, "ACCESS_REFUSED - Login was refused using authentication mechanism "+mechanism.name)
+		w.call(0, connectionCloseOk)
+		wires = append(wires, w)
+	}
+	for _, w := range wires {
+		w.ended()
 	}
 }
 
@@ -138,6 +144,7 @@ func tuneDefaults(k *kit) {
 }
 
 func tuneTooHigh(k *kit) {
+	var wires []*wire
 	for _, c := range []tuning{
 		{channelMax: 2048, frameMax: 131072},
 		{channelMax: 0, frameMax: 131072}, // 0 asks for no limit at all
@@ -147,6 +154,9 @@ func tuneTooHigh(k *kit) {
 		w := k.greeted()
 		w.expect(0, connectionTune)
 		w.call(0, connectionTuneOk, c.channelMax, c.frameMax, c.heartbeat)
+		wires = append(wires, w)
+	}
+	for _, w := range wires {
 		w.cutOff(amqp.NotAllowed)
 	}
 }

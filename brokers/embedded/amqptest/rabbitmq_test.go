@@ -41,13 +41,3 @@ func profile310() amqptest.Profile {
 func profile40() amqptest.Profile {
 	return amqptest.Profile{DeliveryLimit: 20, LastDeath: true, SortsHeaders: true, UnknownExchangeType: 406, SpeaksAMQP10: true}
 }
-
-func TestRabbitMQ310(t *testing.T) {
-	t.Parallel()
-	amqptest.Run(t, startRabbit(t, "3.10", profile310()))
-}
-
-func TestRabbitMQ40(t *testing.T) {
-	t.Parallel()
-	amqptest.Run(t, startRabbit(t, "4.0", profile40()))
-}
