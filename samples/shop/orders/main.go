@@ -36,8 +36,6 @@ func run(ctx context.Context, p service.Process) error {
 	topic := stream.NewProducer(p.Settings.List("KAFKA_BROKERS", "kafka:9092"), p.Log)
 	defer topic.Close()
 	toQueue, toTopic := outbox.New(queue.Publish, p.Log), outbox.New(topic.Publish, p.Log)
-	go toQueue.Run()
-	go toTopic.Run()
 	defer toQueue.Close()
 	defer toTopic.Close()
 

@@ -59,3 +59,20 @@ func (b *Backoff) Retry(ctx context.Context, try func() error, failed func(err e
 		}
 	}
 }
+
+// Keep runs session after session until ctx ends, and tells lost why each one ended. The pauses grow
+// until a session worked.
+func (b *Backoff) Keep(ctx context.Context, session func() (worked bool, err error), lost func(err error, pause time.Duration)) {
+	for ctx.Err() == nil {
+		worked, err := session()
+		if ctx.Err() != nil {
+			return
+		}
+		if worked {
+			b.Reset()
+		}
+		pause := b.Next()
+		lost(err, pause)
+		_ = Wait(ctx, pause) // the loop looks at ctx
+	}
+}

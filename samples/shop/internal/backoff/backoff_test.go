@@ -10,8 +10,8 @@ import (
 
 func TestNextDoublesWithinMax(t *testing.T) {
 	b := Backoff{First: 100 * time.Millisecond, Max: time.Second}
-	for i, want := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
-		want *= time.Millisecond
+	for i, ms := range []int{100, 200, 400, 800, 1000, 1000} {
+		want := time.Duration(ms) * time.Millisecond
 		if got := b.Next(); got > want || got < want*4/5 {
 			t.Errorf("pause %d is %s, want within a fifth below %s", i, got, want)
 		}
@@ -68,12 +68,36 @@ func TestRetry(t *testing.T) {
 				return nil
 			}, func(error, time.Duration) { told++ })
 			cancel()
-			if err != tt.want || attempts != tt.attempts {
+			if !errors.Is(err, tt.want) || attempts != tt.attempts {
 				t.Errorf("%s: %v after %d attempts, want %v after %d", tt.name, err, attempts, tt.want, tt.attempts)
 			}
 			if failures := attempts; err == nil && told != failures-1 || err != nil && told != failures {
 				t.Errorf("%s: told of %d failures in %d attempts", tt.name, told, attempts)
 			}
+		}
+	})
+}
+
+func TestKeepStartsAgainFromFirstAfterASessionThatWorked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := Backoff{First: time.Second, Max: time.Minute}
+		broken := errors.New("broken")
+		var pauses []time.Duration
+		sessions := 0
+		b.Keep(ctx, func() (bool, error) {
+			if sessions++; sessions == 5 {
+				cancel()
+			}
+			return sessions == 3, broken
+		}, func(err error, pause time.Duration) {
+			if !errors.Is(err, broken) {
+				t.Errorf("told of %v", err)
+			}
+			pauses = append(pauses, pause.Round(time.Second))
+		})
+		if sessions != 5 || len(pauses) != 4 || pauses[1] != 2*time.Second || pauses[2] != time.Second {
+			t.Errorf("%d sessions with pauses of %v", sessions, pauses)
 		}
 	})
 }

@@ -21,8 +21,7 @@ type Outbox struct {
 	log     *slog.Logger
 	waiting chan entry
 	done    chan struct{}
-	ctx     context.Context // of everything published; ended by Close alone
-	abandon context.CancelFunc
+	abandon context.CancelFunc // ends what is being published
 }
 
 type entry struct {
@@ -30,17 +29,18 @@ type entry struct {
 	span  trace.Span
 }
 
-// New returns an outbox. publish tries until it succeeds or its context ends.
+// New returns an outbox that publishes, one event after the other, until Close. publish tries until it succeeds or its context ends.
 func New(publish func(context.Context, event.Event) error, log *slog.Logger) *Outbox {
 	ctx, abandon := context.WithCancel(context.Background())
-	return &Outbox{
+	o := &Outbox{
 		publish: publish,
 		log:     log,
 		waiting: make(chan entry, capacity),
 		done:    make(chan struct{}),
-		ctx:     ctx,
 		abandon: abandon,
 	}
+	go o.run(ctx)
+	return o
 }
 
 // Add hands over e, under ctx's trace, without waiting. It must not be called after Close.
@@ -53,11 +53,10 @@ func (o *Outbox) Add(ctx context.Context, e event.Event) {
 	}
 }
 
-// Run publishes what is added until Close. It is for one goroutine, which ends when Close returns.
-func (o *Outbox) Run() {
+func (o *Outbox) run(ctx context.Context) {
 	defer close(o.done)
 	for w := range o.waiting {
-		ctx := trace.With(o.ctx, w.span)
+		ctx := trace.With(ctx, w.span)
 		if err := o.publish(ctx, w.event); err != nil {
 			o.log.ErrorContext(ctx, "event lost", "type", w.event.Type, "order", w.event.OrderID, "error", err.Error())
 		}

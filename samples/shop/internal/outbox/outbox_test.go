@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +22,6 @@ func TestOutboxKeepsOrderAndTrace(t *testing.T) {
 	a, b := trace.New(), trace.New()
 	o.Add(trace.With(t.Context(), a), event.Event{ID: "1"})
 	o.Add(trace.With(t.Context(), b), event.Event{ID: "2"})
-	go o.Run()
 	o.Close()
 	if len(got) != 2 || got[0] != "1" || got[1] != "2" || traces[0] != a.TraceID || traces[1] != b.TraceID {
 		t.Errorf("published %v under %v", got, traces)
@@ -39,7 +37,6 @@ func TestCloseGivesUpOnABrokerThatIsGone(t *testing.T) {
 		for range 3 {
 			o.Add(t.Context(), event.Event{})
 		}
-		go o.Run()
 		begun := time.Now()
 		o.Close()
 		if took := time.Since(begun); took != drain {
@@ -49,14 +46,23 @@ func TestCloseGivesUpOnABrokerThatIsGone(t *testing.T) {
 }
 
 func TestAddNeverWaits(t *testing.T) {
-	var published atomic.Int64
-	o := New(func(context.Context, event.Event) error { published.Add(1); return nil }, slog.New(slog.DiscardHandler))
-	for range capacity + 10 { // nobody takes them yet
+	busy, carryOn := make(chan struct{}, 1), make(chan struct{})
+	published := 0
+	o := New(func(context.Context, event.Event) error {
+		if published++; published == 1 {
+			busy <- struct{}{}
+			<-carryOn
+		}
+		return nil
+	}, slog.New(slog.DiscardHandler))
+	o.Add(t.Context(), event.Event{})
+	<-busy
+	for range capacity + 10 {
 		o.Add(t.Context(), event.Event{})
 	}
-	go o.Run()
+	close(carryOn)
 	o.Close()
-	if n := published.Load(); n != capacity {
-		t.Errorf("published %d, want %d", n, capacity)
+	if published != 1+capacity {
+		t.Errorf("published %d, want %d", published, 1+capacity)
 	}
 }

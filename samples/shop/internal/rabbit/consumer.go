@@ -34,21 +34,13 @@ type Consumer struct {
 // itself after the broker went away.
 func (c *Consumer) Run(ctx context.Context) error {
 	pace := backoff.Broker()
-	for {
-		consumed, err := c.session(ctx)
-		c.Ready(false)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if consumed {
-			pace.Reset()
-		}
-		pause := pace.Next()
+	pace.Keep(ctx, func() (bool, error) {
+		defer c.Ready(false)
+		return c.session(ctx)
+	}, func(err error, pause time.Duration) {
 		c.Log.Warn("broker unavailable, trying again", "broker", "rabbitmq", "error", err.Error(), "in", pause.String())
-		if backoff.Wait(ctx, pause) != nil {
-			return nil
-		}
-	}
+	})
+	return nil
 }
 
 // session consumes for as long as one connection lasts, and tells whether it came that far.
@@ -66,7 +58,9 @@ func (c *Consumer) session(ctx context.Context) (consumed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer context.AfterFunc(ctx, func() { ch.Cancel(c.Name, false) })()
+	defer context.AfterFunc(ctx, func() {
+		_ = ch.Cancel(c.Name, false) // fails where the connection is lost, which ends the deliveries, too
+	})()
 	c.Log.Info("consuming", "queue", c.Queue, "workers", c.Workers)
 	c.Ready(true)
 

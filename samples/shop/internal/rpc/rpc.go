@@ -90,10 +90,9 @@ func Dial(addr string) (*grpc.ClientConn, error) {
 		}),
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any,
 			cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			trace.Inject(ctx, func(header, value string) {
-				ctx = metadata.AppendToOutgoingContext(ctx, header, value)
-			})
-			return invoke(ctx, method, req, reply, cc, opts...)
+			var headers []string
+			trace.Inject(ctx, func(header, value string) { headers = append(headers, header, value) })
+			return invoke(metadata.AppendToOutgoingContext(ctx, headers...), method, req, reply, cc, opts...)
 		}))
 }
 

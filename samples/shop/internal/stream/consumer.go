@@ -27,21 +27,13 @@ type Consumer struct {
 // itself after the broker went away.
 func (c *Consumer) Run(ctx context.Context) error {
 	pace := backoff.Broker()
-	for {
-		consumed, err := c.session(ctx)
-		c.Ready(false)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if consumed {
-			pace.Reset()
-		}
-		pause := pace.Next()
+	pace.Keep(ctx, func() (bool, error) {
+		defer c.Ready(false)
+		return c.session(ctx)
+	}, func(err error, pause time.Duration) {
 		c.Log.Warn("reading failed, trying again", "broker", "kafka", "error", err.Error(), "in", pause.String())
-		if backoff.Wait(ctx, pause) != nil {
-			return nil
-		}
-	}
+	})
+	return nil
 }
 
 // session consumes until ctx ends or the topic is replaced, and tells whether it came to read anything.

@@ -74,7 +74,7 @@ func TestRestock(t *testing.T) {
 		if _, err := s.Reserve(ctx, &shopv1.ReserveRequest{Lines: []*shopv1.Line{line("mug", 3)}}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if got := s.items["mug"].left; got != 5 {
 			t.Errorf("%d mugs are left after a delivery", got)
