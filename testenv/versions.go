@@ -9,6 +9,8 @@ const (
 	BuildxVersion = "v0.38.2"
 	// LinterVersion is golangci-lint's.
 	LinterVersion = "v2.15.0"
+	// MavenCopyGoal copies jars out of Maven Central.
+	MavenCopyGoal = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 	// AirVersion is a peer's that only benchmarks run: it reloads Go programs.
 	AirVersion = "v1.67.4"
 	// GrpcurlVersion is a peer's that only benchmarks run: it makes gRPC calls.

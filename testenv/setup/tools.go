@@ -98,7 +98,7 @@ func (m *machine) kafka(line testenv.KafkaLine) (step, error) {
 				return err
 			}
 			err := run(ctx, log, "mvn", "--batch-mode", "--quiet", "--file", filepath.Join(dir, "pom.xml"),
-				"-Dkafka.version="+line.Version, "dependency:copy-dependencies",
+				"-Dkafka.version="+line.Version, testenv.MavenCopyGoal,
 				"-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(dir, "libs"))
 			if err != nil {
 				return err
