@@ -134,7 +134,12 @@ func writeResult(w http.ResponseWriter, r *http.Request, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	_ = json.NewEncoder(w).Encode(v)
+	b, err := json.Marshal(v)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	_, _ = w.Write(b)
 }
 
 // writeError answers with RabbitMQ's error object. AMQP exceptions become the statuses its API uses for them.
@@ -180,6 +185,12 @@ func paged(r *http.Request, list []map[string]any) any {
 	items := list[from:min(len(list), from+min(size, 500))]
 	return map[string]any{"items": items, "item_count": len(items), "page": page, "page_size": size,
 		"page_count": max(1, (len(list)+size-1)/size), "total_count": total, "filtered_count": len(list)}
+}
+
+// userName is who asks; guard has checked the login.
+func userName(r *http.Request) string {
+	name, _, _ := r.BasicAuth()
+	return name
 }
 
 // body decodes a request's JSON; an empty body leaves v as it is.

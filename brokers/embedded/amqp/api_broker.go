@@ -42,8 +42,7 @@ func (a *api) brokerRoutes() map[string]handler {
 }
 
 func (a *api) whoami(r *http.Request) (any, error) {
-	name, _, _ := r.BasicAuth()
-	u := a.b.users.get(name)
+	u := a.b.users.get(userName(r))
 	if u == nil {
 		return nil, notFound()
 	}
@@ -66,7 +65,6 @@ func (a *api) overview(r *http.Request) (any, error) {
 	for _, c := range conns {
 		channels += len(c.allChannels())
 	}
-	name, _, _ := r.BasicAuth()
 	still := map[string]any{"rate": 0.0}
 	return map[string]any{
 		"management_version": version, "rabbitmq_version": version, "product_name": "msdev", "product_version": version,
@@ -79,7 +77,7 @@ func (a *api) overview(r *http.Request) (any, error) {
 			"messages_ready_details": still, "messages_unacknowledged": unacked, "messages_unacknowledged_details": still},
 		"message_stats": a.b.metrics.stats(a.b, a.b.totals()),
 		"churn_rates":   map[string]any{},
-		"listeners":     a.listeners(), "contexts": []any{}, "user": name,
+		"listeners":     a.listeners(), "contexts": []any{}, "user": userName(r),
 	}, nil
 }
 
@@ -109,7 +107,8 @@ func (a *api) node() map[string]any {
 	return map[string]any{"name": a.b.node, "type": "disc", "running": true, "os_pid": strconv.Itoa(os.Getpid()),
 		"uptime": time.Since(a.b.start).Milliseconds(), "processors": runtime.NumCPU(), "mem_used": m.HeapInuse,
 		"mem_limit": a.b.limit, "mem_alarm": a.b.pressed.Load(), "disk_free_alarm": false, "proc_used": runtime.NumGoroutine(),
-		"rates_mode": "basic", "partitions": []any{}, "applications": []any{}, "auth_mechanisms": []any{},
+		"fd_used": 0, "fd_total": 0, "sockets_used": len(a.b.connections()), "sockets_total": 0,
+		"proc_total": 1048576, "run_queue": 0, "disk_free": 0, "disk_free_limit": 0, "rates_mode": "basic", "partitions": []any{}, "applications": []any{}, "auth_mechanisms": []any{},
 		"exchange_types": exchangeTypes(), "enabled_plugins": []string{"rabbitmq_management"}, "being_drained": false}
 }
 

@@ -104,7 +104,8 @@ func (a *api) channelJSON(ch *channel) map[string]any {
 	return map[string]any{"name": ch.name(), "number": ch.id, "vhost": c.vhost.name, "user": c.user.name, "node": a.b.node,
 		"state": "running", "consumer_count": len(ch.consumers), "messages_unacknowledged": ch.unacked.n,
 		"messages_unconfirmed": ch.confirms.pending(), "prefetch_count": ch.prefetch.Load(), "global_prefetch_count": ch.globalLimit,
-		"confirm": ch.confirm.Load(), "transactional": ch.transacted.Load(), "message_stats": stats,
+		"confirm": ch.confirm.Load(), "transactional": ch.transacted.Load(),
+		"messages_uncommitted": ch.unsent.Load(), "acks_uncommitted": ch.unsettled.Load(), "message_stats": stats,
 		"connection_details": map[string]any{"name": c.name}}
 }
 

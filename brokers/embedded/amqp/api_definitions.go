@@ -6,11 +6,14 @@ import (
 
 // definitions is the document of /api/definitions: everything a broker is set up with.
 type definitions struct {
+	Old         string           `json:"rabbit_version"`
 	Version     string           `json:"rabbitmq_version,omitempty"`
 	Product     string           `json:"product_name,omitempty"`
 	Users       []userBody       `json:"users,omitempty"`
 	Vhosts      []vhostBody      `json:"vhosts,omitempty"`
 	Permissions []permissionBody `json:"permissions,omitempty"`
+	Topics      []any            `json:"topic_permissions"`
+	Globals     []any            `json:"global_parameters"`
 	Parameters  []any            `json:"parameters"`
 	Policies    []any            `json:"policies"`
 	Exchanges   []exchangeBody   `json:"exchanges"`
@@ -44,7 +47,7 @@ func (a *api) definitionRoutes() map[string]handler {
 }
 
 func newDefinitions() definitions {
-	return definitions{Version: version, Product: "msdev", Parameters: []any{}, Policies: []any{}, Exchanges: []exchangeBody{},
+	return definitions{Old: version, Version: version, Topics: []any{}, Globals: []any{}, Product: "msdev", Parameters: []any{}, Policies: []any{}, Exchanges: []exchangeBody{},
 		Queues: []queueBody{}, Bindings: []bindingBody{}}
 }
 
@@ -108,7 +111,7 @@ func (a *api) importAll(r *http.Request) (any, error) {
 		return nil, err
 	}
 	for _, v := range d.Vhosts {
-		a.b.declareVhost(v.Name, v.vhostSettings)
+		a.declareVhost(r, v.Name, v.vhostSettings)
 	}
 	for _, u := range d.Users {
 		if err := a.putUserBody(u); err != nil {
@@ -120,7 +123,7 @@ func (a *api) importAll(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	return noContent, a.importInto(d, "")
+	return noContent, a.importInto(r, d, "")
 }
 
 func (a *api) importVhost(r *http.Request) (any, error) {
@@ -132,11 +135,11 @@ func (a *api) importVhost(r *http.Request) (any, error) {
 	if err := body(r, &d); err != nil {
 		return nil, err
 	}
-	return noContent, a.importInto(d, v.name)
+	return noContent, a.importInto(r, d, v.name)
 }
 
 // importInto declares exchanges, queues and bindings, each in its own vhost unless one is given.
-func (a *api) importInto(d definitions, only string) error {
+func (a *api) importInto(r *http.Request, d definitions, only string) error {
 	find := func(name string) (*vhost, error) {
 		if only != "" {
 			name = only
@@ -151,7 +154,7 @@ func (a *api) importInto(d definitions, only string) error {
 	for _, x := range d.Exchanges {
 		v, err := find(x.Vhost)
 		if err == nil {
-			err = asError(v.declareExchange(x.method(x.Name)))
+			err = asError(v.declareExchange(x.method(x.Name), userName(r)))
 		}
 		if err != nil {
 			return err

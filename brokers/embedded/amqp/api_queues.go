@@ -33,6 +33,8 @@ func (a *api) queueJSON(q *queue) map[string]any {
 		"messages": s.ready + s.unacked, "messages_ready": s.ready, "messages_unacknowledged": s.unacked,
 		"messages_details": still, "messages_ready_details": still, "messages_unacknowledged_details": still,
 		"message_bytes": s.readyBytes + s.unackedBytes, "message_bytes_ready": s.readyBytes, "message_bytes_unacknowledged": s.unackedBytes,
+		"messages_persistent": s.persistent, "message_bytes_persistent": s.persistentBytes,
+		"messages_ram": s.ready + s.unacked, "message_bytes_ram": s.readyBytes + s.unackedBytes, "message_bytes_paged_out": 0,
 		"consumers": len(s.consumers), "memory": s.readyBytes + s.unackedBytes + messageOverhead*(s.ready+s.unacked+8),
 		"consumer_utilisation": 0, "consumer_capacity": 0, "effective_policy_definition": map[string]any{}, "policy": nil,
 		"operator_policy": nil, "exclusive_consumer_tag": nil, "single_active_consumer_tag": nil, "idle_since": nil,

@@ -88,10 +88,20 @@ func (a *api) putVhost(r *http.Request) (any, error) {
 	if err := body(r, &s); err != nil {
 		return nil, err
 	}
-	if a.b.declareVhost(part(r, "vhost"), s) {
+	if a.declareVhost(r, part(r, "vhost"), s) {
 		return created, nil
 	}
 	return noContent, nil
+}
+
+// declareVhost creates or changes a vhost. Who creates it may do everything there.
+func (a *api) declareVhost(r *http.Request, name string, s vhostSettings) bool {
+	fresh := a.b.declareVhost(name, s)
+	if u := a.b.users.get(userName(r)); u != nil && fresh {
+		u.permitAll(name)
+		a.b.saveUser(u)
+	}
+	return fresh
 }
 
 // declareVhost creates or changes a vhost; true when it is new.
@@ -143,7 +153,7 @@ func (a *api) deleteVhost(r *http.Request) (any, error) {
 
 func (a *api) exchangeJSON(v *vhost, x *exchange) map[string]any {
 	return map[string]any{"name": x.name, "vhost": v.name, "type": x.kind, "durable": x.durable, "auto_delete": x.autoDelete,
-		"internal": x.internal, "arguments": tableJSON(x.args), "user_who_performed_action": "rmq-internal",
+		"internal": x.internal, "arguments": tableJSON(x.args), "user_who_performed_action": x.creator,
 		"message_stats": a.b.metrics.stats(x, x.stats())}
 }
 
@@ -218,7 +228,7 @@ func (a *api) putExchange(r *http.Request) (any, error) {
 	if _, missing := v.exchange(name); missing == nil {
 		answer = noContent
 	}
-	return done(answer, v.declareExchange(e.method(name)))
+	return done(answer, v.declareExchange(e.method(name), userName(r)))
 }
 
 func (a *api) deleteExchange(r *http.Request) (any, error) {

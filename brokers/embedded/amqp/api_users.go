@@ -24,14 +24,15 @@ type permissionBody struct {
 
 func (a *api) userRoutes() map[string]handler {
 	return map[string]handler{
-		"GET /api/users":                      a.listUsers,
-		"GET /api/users/{user}":               a.getUser,
-		"PUT /api/users/{user}":               a.putUser,
-		"DELETE /api/users/{user}":            a.deleteUser,
-		"GET /api/users/{user}/permissions":   a.userPermissions,
-		"GET /api/permissions":                a.listPermissions,
-		"GET /api/permissions/{vhost}/{user}": a.getPermission,
-		"PUT /api/permissions/{vhost}/{user}": a.putPermission,
+		"GET /api/users":                         a.listUsers,
+		"GET /api/users/{user}":                  a.getUser,
+		"PUT /api/users/{user}":                  a.putUser,
+		"DELETE /api/users/{user}":               a.deleteUser,
+		"GET /api/users/{user}/permissions":      a.userPermissions,
+		"GET /api/permissions":                   a.listPermissions,
+		"GET /api/permissions/{vhost}/{user}":    a.getPermission,
+		"PUT /api/permissions/{vhost}/{user}":    a.putPermission,
+		"DELETE /api/permissions/{vhost}/{user}": a.deletePermission,
 	}
 }
 
@@ -108,10 +109,7 @@ func (b *Broker) restoreUser(name string, value json.RawMessage) error {
 	if err := json.Unmarshal(value, &d); err != nil {
 		return err
 	}
-	u := &user{name: name, hash: d.Hash, tags: tagList(d.Tags)}
-	if d.Permissions != nil {
-		u.permissions = map[string]permission{}
-	}
+	u := &user{name: name, hash: d.Hash, tags: tagList(d.Tags), permissions: map[string]permission{}}
 	for vhost, p := range d.Permissions {
 		if err := u.permit(vhost, p); err != nil {
 			return err
@@ -131,17 +129,13 @@ func (a *api) deleteUser(r *http.Request) (any, error) {
 	return noContent, nil
 }
 
-// permissionsOf lists a user's permissions; one whose permissions nobody set may do everything everywhere.
+// permissionsOf lists a user's permissions.
 func (a *api) permissionsOf(u *user) []permissionBody {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	list := []permissionBody{}
 	for _, v := range a.b.allVhosts() {
-		p, ok := u.permissions[v.name]
-		if u.permissions == nil {
-			p, ok = permission{Configure: ".*", Write: ".*", Read: ".*"}, true
-		}
-		if ok {
+		if p, ok := u.permissions[v.name]; ok {
 			list = append(list, permissionBody{u.name, v.name, p})
 		}
 	}
@@ -188,10 +182,21 @@ func (a *api) putPermission(r *http.Request) (any, error) {
 		return nil, err
 	}
 	in.User, in.Vhost = part(r, "user"), part(r, "vhost")
-	if err := a.setPermission(in); err != nil {
+	answer := any(created)
+	if u := a.b.users.get(in.User); u != nil && u.mayOpen(in.Vhost) {
+		answer = noContent
+	}
+	return answer, a.setPermission(in)
+}
+
+func (a *api) deletePermission(r *http.Request) (any, error) {
+	u, err := a.userOf(r)
+	if err != nil {
 		return nil, err
 	}
-	return created, nil
+	u.forbid(part(r, "vhost"))
+	a.b.saveUser(u)
+	return noContent, nil
 }
 
 func (a *api) setPermission(p permissionBody) error {

@@ -39,8 +39,9 @@ const (
 )
 
 var (
-	errDamaged = errors.New("the message in the log is damaged")
-	errClosed  = errors.New("the broker is closed")
+	errDamaged  = errors.New("the message in the log is damaged")
+	errClosed   = errors.New("the client went away")
+	errProtocol = errors.New("the client speaks another protocol than AMQP 0-9-1")
 )
 
 // Broker is an AMQP 0-9-1 broker.
@@ -94,6 +95,7 @@ func Open(o Options) (*Broker, error) {
 			return nil, err
 		}
 	}
+	b.permitAll(o.Users)
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	b.metrics = newMetrics()
@@ -102,6 +104,17 @@ func Open(o Options) (*Broker, error) {
 		b.workers.Go(func() { _ = b.log.Run(ctx) })
 	}
 	return b, nil
+}
+
+// permitAll lets the configured users do everything in every vhost where nothing else is set.
+func (b *Broker) permitAll(configured map[string]string) {
+	for _, u := range b.users.all() {
+		if _, ok := configured[u.name]; ok || len(configured) == 0 && u.name == "guest" {
+			for _, v := range b.allVhosts() {
+				u.permitAll(v.name)
+			}
+		}
+	}
 }
 
 // load restores definitions and messages.

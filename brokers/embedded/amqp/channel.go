@@ -24,6 +24,8 @@ type channel struct {
 	prefetch   atomic.Int32 // of consumers to come
 	confirm    atomic.Bool
 	transacted atomic.Bool
+	unsent     atomic.Int32 // messages of the open transaction
+	unsettled  atomic.Int32 // and acknowledgements
 
 	confirms confirms
 

@@ -186,6 +186,7 @@ func (ch *channel) acknowledge(tag uint64, multiple bool, how outcome) *Error {
 	}
 	if ch.tx != nil {
 		ch.tx.settled = append(ch.tx.settled, settlement{list, how})
+		ch.unsettled.Add(int32(len(list)))
 		return nil
 	}
 	ch.settle(list, how, &ch.conn.wakes)

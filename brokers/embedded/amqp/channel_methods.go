@@ -150,7 +150,7 @@ func (ch *channel) declareExchange(m *wire.ExchangeDeclare) *Error {
 			return err
 		}
 	}
-	return v.declareExchange(m)
+	return v.declareExchange(m, ch.conn.user.name)
 }
 
 // bind checks permissions for a binding in either direction.

@@ -110,6 +110,7 @@ func (ch *channel) complete() *Error {
 	}
 	if ch.tx != nil {
 		ch.tx.published = append(ch.tx.published, p)
+		ch.unsent.Add(1)
 		return nil
 	}
 	ch.publish(p)
@@ -161,10 +162,10 @@ func (ch *channel) prepare(data []byte) (publication, *Error) {
 			return p, preconditionFailed("%s", err)
 		}
 	}
-	keys := []string(nil)
+	var keys, hidden []string
 	if hasKeys(view.Headers) {
 		var e *Error
-		if data, props, keys, e = readKeys(data, props); e != nil {
+		if data, props, keys, hidden, e = readKeys(data, props); e != nil {
 			return p, e
 		}
 	}
@@ -172,13 +173,14 @@ func (ch *channel) prepare(data []byte) (publication, *Error) {
 	if e != nil {
 		return p, e
 	}
+	m.hidden = hidden
 	p.msg = m
 	if c.exchange == "" && bytes.HasPrefix([]byte(c.key), []byte(directReplyTo+".")) {
 		p.reply = ch.conn.broker.replyChannel(c.key)
 		p.lost = p.reply == nil
 		return p, nil
 	}
-	p.queues = ch.queues(m, keys)
+	p.queues = ch.queues(m, append(keys, hidden...))
 	return p, nil
 }
 
@@ -200,25 +202,25 @@ func (ch *channel) writable(name string) *Error {
 }
 
 // readKeys takes the further routing keys from CC and BCC, and BCC out of the headers.
-func readKeys(data []byte, props int) (_ []byte, _ int, keys []string, _ *Error) {
+func readKeys(data []byte, props int) (_ []byte, _ int, keys, hidden []string, _ *Error) {
 	p, err := wire.ParseProperties(data[:props])
 	if err != nil {
-		return nil, 0, nil, fail(codeSyntaxError, "%s", err)
+		return nil, 0, nil, nil, fail(codeSyntaxError, "%s", err)
 	}
 	for _, name := range []string{"CC", "BCC"} {
 		if v, ok := p.Headers.Get(name); ok {
 			if _, isArray := v.(wire.Array); !isArray {
-				return nil, 0, nil, preconditionFailed("invalid message: {unacceptable_type_in_header,<<\"%s\">>,%s}", name, typeName(v))
+				return nil, 0, nil, nil, preconditionFailed("invalid message: {unacceptable_type_in_header,<<\"%s\">>,%s}", name, typeName(v))
 			}
 		}
-		keys = append(keys, copies(p.Headers, name)...)
 	}
+	keys, hidden = copies(p.Headers, "CC"), copies(p.Headers, "BCC")
 	if _, ok := p.Headers.Get("BCC"); !ok {
-		return data, props, keys, nil
+		return data, props, keys, nil, nil
 	}
 	p.SetHeaders(p.Headers.Without("BCC"))
 	out := p.Append(make([]byte, 0, len(data)))
-	return append(out, data[props:]...), len(out), keys, nil
+	return append(out, data[props:]...), len(out), keys, hidden, nil
 }
 
 // publish sends a message to its queues, and answers the publisher.

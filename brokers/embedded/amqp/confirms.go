@@ -6,17 +6,15 @@ import (
 	"msdev/brokers/embedded/amqp/wire"
 )
 
-// confirms tracks a channel's publisher confirms. Messages are numbered from 1; what is confirmed goes out as one
-// multiple ack as far as everything before is confirmed too, and singly otherwise.
+// confirms tracks a channel's publisher confirms. Messages are numbered from 1 and answered in their order, each once:
+// what follows one another and is confirmed goes out as one multiple ack.
 type confirms struct {
-	mu      sync.Mutex
-	next    uint64 // the next message's number, less one
-	base    uint64 // everything up to here was answered
-	window  []confirmState
-	changed bool // an answer waits in the outbox's list
-	single  []uint64
-	nacks   []uint64
-	sent    uint64 // everything up to here was sent
+	mu       sync.Mutex
+	next     uint64         // the last message's number
+	base     uint64         // everything up to here was answered
+	window   []confirmState // of the messages after base
+	awaiting int            // messages in window without a result
+	told     bool           // the outbox knows that there is something to send
 }
 
 type confirmState uint8
@@ -24,6 +22,7 @@ type confirmState uint8
 const (
 	confirmPending confirmState = iota
 	confirmDone
+	confirmRefused
 )
 
 // begin numbers a message.
@@ -31,75 +30,60 @@ func (c *confirms) begin() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.next++
+	c.awaiting++
 	c.window = append(c.window, confirmPending)
 	return c.next
 }
 
-// resolve answers a message; it returns true when the outbox has to be told.
+// resolve notes a message's result; it returns true when the outbox has to be told.
 func (c *confirms) resolve(n uint64, ok bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n <= c.base || c.window[n-c.base-1] != confirmPending {
 		return false
 	}
+	c.awaiting--
 	c.window[n-c.base-1] = confirmDone
-	switch {
-	case !ok:
-		c.nacks = append(c.nacks, n)
-	case n > c.base+1:
-		c.single = append(c.single, n)
+	if !ok {
+		c.window[n-c.base-1] = confirmRefused
 	}
-	done := 0
-	for done < len(c.window) && c.window[done] == confirmDone {
-		done++
-	}
-	c.base += uint64(done)
-	c.window = c.window[done:]
-	first := !c.changed
-	c.changed = true
+	first := !c.told && c.window[0] != confirmPending
+	c.told = c.told || first
 	return first
 }
 
-// append encodes the answers that wait.
+// append encodes the answers up to the first message without a result.
 func (c *confirms) append(b []byte, channel uint16) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.changed = false
-	for _, n := range c.nacks {
-		b = wire.AppendMethod(b, channel, &wire.BasicNack{DeliveryTag: n})
-	}
-	if unsent := c.base - c.sent; unsent > uint64(countUpTo(c.nacks, c.base)) {
-		b = wire.AppendMethod(b, channel, &wire.BasicAck{DeliveryTag: c.base, Multiple: unsent > 1})
-	}
-	for _, n := range c.single {
-		if n > c.base {
-			b = wire.AppendMethod(b, channel, &wire.BasicAck{DeliveryTag: n})
+	c.told = false
+	run := 0
+	for len(c.window) > 0 && c.window[0] != confirmPending {
+		state := c.window[0]
+		c.window = c.window[1:]
+		c.base++
+		if state == confirmDone {
+			run++
+			continue
 		}
+		b = appendAck(b, channel, c.base-1, run)
+		b = wire.AppendMethod(b, channel, &wire.BasicNack{DeliveryTag: c.base})
+		run = 0
 	}
-	c.sent = c.base
-	c.nacks, c.single = c.nacks[:0], c.single[:0]
-	return b
+	return appendAck(b, channel, c.base, run)
 }
 
-func countUpTo(list []uint64, limit uint64) int {
-	n := 0
-	for _, v := range list {
-		if v <= limit {
-			n++
-		}
+// appendAck encodes one ack for as many messages, the last of which is n.
+func appendAck(b []byte, channel uint16, n uint64, messages int) []byte {
+	if messages == 0 {
+		return b
 	}
-	return n
+	return wire.AppendMethod(b, channel, &wire.BasicAck{DeliveryTag: n, Multiple: messages > 1})
 }
 
-// pending is how many messages wait for their answer.
+// pending is how many messages wait for their result.
 func (c *confirms) pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for _, s := range c.window {
-		if s == confirmPending {
-			n++
-		}
-	}
-	return n
+	return c.awaiting
 }

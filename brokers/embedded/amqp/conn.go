@@ -212,10 +212,14 @@ func (c *conn) control(payload []byte) (done bool, err error) {
 func parseError(payload []byte, err error) *Error {
 	id, _ := wire.ParseID(payload)
 	var unknown wire.UnknownMethod
+	var field wire.UnknownField
 	if errors.As(err, &unknown) {
 		return &Error{Code: codeCommandInvalid, Text: unknown.Error(), Method: id}
 	}
-	return &Error{Code: codeSyntaxError, Text: err.Error(), Method: id}
+	if errors.As(err, &field) {
+		return &Error{Code: codeSyntaxError, Text: field.Error(), Method: id}
+	}
+	return &Error{Code: codeFrameError, Text: err.Error(), Method: id}
 }
 
 // force ends the connection from outside.

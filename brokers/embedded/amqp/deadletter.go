@@ -55,9 +55,9 @@ func (q *queue) obituary(m *message, reason string) (*message, wire.Array, error
 	}
 	headers = headers.With("x-last-death-reason", reason).With("x-last-death-queue", q.name).
 		With("x-last-death-exchange", m.exchange).With("x-death", deaths)
-	key := m.key
+	key, hidden := m.key, m.hidden
 	if q.set.deadLetterKey != nil {
-		key = *q.set.deadLetterKey
+		key, hidden = *q.set.deadLetterKey, nil
 		headers = headers.Without("CC")
 	}
 	props.SetHeaders(headers)
@@ -66,7 +66,7 @@ func (q *queue) obituary(m *message, reason string) (*message, wire.Array, error
 	n := len(data)
 	data = append(data, body...)
 	return &message{exchange: *q.set.deadLetter, key: key, data: data, props: n, size: len(data), ttl: -1,
-		persistent: m.persistent, priority: m.priority, died: true}, deaths, nil
+		persistent: m.persistent, priority: m.priority, died: true, hidden: hidden}, deaths, nil
 }
 
 // withoutDeaths removes what a client put where the broker keeps its history.

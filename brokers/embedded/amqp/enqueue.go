@@ -56,7 +56,7 @@ func (b *Broker) put(m *message, queues []*queue, ch *channel, token uint64, wai
 		r = store.Receipt{To: ch, Token: token}
 		*waits = true
 	}
-	var head [headMax]byte
+	var head [256]byte
 	b.log.Put(&m.item, homes, volatile, written, r, m.appendHead(head[:0]), []byte(m.exchange), []byte(m.key), m.data)
 	return !volatile
 }
@@ -129,10 +129,8 @@ func (b *Broker) relieved() <-chan struct{} {
 	return b.relief
 }
 
-// A message's payload in the log: a head (time, octets of exchange, key and properties, flags), then these and the
-// body.
-const headMax = 5 * binary.MaxVarintLen64
-
+// A message's payload in the log: a head (time, octets of exchange, key and properties, flags, hidden keys), then these
+// and the body.
 const headDied = 1
 
 func (m *message) appendHead(b []byte) []byte {
@@ -146,7 +144,29 @@ func (m *message) appendHead(b []byte) []byte {
 	for _, n := range []uint64{uint64(m.at), uint64(len(m.exchange)), uint64(len(m.key)), uint64(m.props), flags} {
 		b = binary.AppendUvarint(b, n)
 	}
+	b = binary.AppendUvarint(b, uint64(len(m.hidden)))
+	for _, k := range m.hidden {
+		b = append(binary.AppendUvarint(b, uint64(len(k))), k...)
+	}
 	return b
+}
+
+// decodeHidden reads the hidden keys of a message's head.
+func decodeHidden(payload []byte) (keys []string, rest []byte, err error) {
+	n, size := binary.Uvarint(payload)
+	if size <= 0 {
+		return nil, nil, errDamaged
+	}
+	rest = payload[size:]
+	for range n {
+		length, size := binary.Uvarint(rest)
+		if size <= 0 || length > uint64(len(rest)-size) {
+			return nil, nil, errDamaged
+		}
+		keys = append(keys, string(rest[size:size+int(length)]))
+		rest = rest[size+int(length):]
+	}
+	return keys, rest, nil
 }
 
 // decodeMessage reads a message back from its payload in the log.
@@ -158,6 +178,10 @@ func decodeMessage(payload []byte) (*message, error) {
 			return nil, errDamaged
 		}
 		head[i], payload = n, payload[size:]
+	}
+	hidden, payload, err := decodeHidden(payload)
+	if err != nil {
+		return nil, err
 	}
 	x, k, p := head[1], head[2], head[3]
 	if n := uint64(len(payload)); x > n || k > n-x || p > n-x-k {
@@ -172,7 +196,7 @@ func decodeMessage(payload []byte) (*message, error) {
 	if e != nil {
 		return nil, e
 	}
-	m.at, m.died = int64(head[0]), head[4]&headDied != 0
+	m.at, m.died, m.hidden = int64(head[0]), head[4]&headDied != 0, hidden
 	return m, nil
 }
 
@@ -206,6 +230,7 @@ func (q *queue) reload(e *entry) {
 	}
 	q.seq++
 	e.seq = q.seq
+	q.count(e)
 	ttl := q.set.ttl
 	if e.msg.ttl >= 0 && (ttl < 0 || e.msg.ttl < ttl) {
 		ttl = e.msg.ttl

@@ -18,6 +18,7 @@ const (
 type exchange struct {
 	name       string
 	kind       string
+	creator    string // the user's name
 	durable    bool
 	autoDelete bool
 	internal   bool

@@ -38,8 +38,8 @@ func (c *conn) handshake() error {
 		return err
 	}
 	if h != [8]byte{'A', 'M', 'Q', 'P', 0, 0, 9, 1} && h != [8]byte{'A', 'M', 'Q', 'P', 1, 1, 0, 9} {
-		_, err := c.nc.Write([]byte("AMQP\x00\x00\x09\x01"))
-		return err
+		_, _ = c.nc.Write([]byte("AMQP\x00\x00\x09\x01"))
+		return errProtocol
 	}
 	c.out.method(nil, 0, &wire.ConnectionStart{VersionMajor: 0, VersionMinor: 9,
 		ServerProperties: serverProperties(c.broker.node), Mechanisms: "PLAIN AMQPLAIN", Locales: "en_US"})

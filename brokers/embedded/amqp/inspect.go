@@ -62,6 +62,7 @@ func (c *conn) allChannels() []*channel {
 // queueSnapshot is a queue at one moment.
 type queueSnapshot struct {
 	ready, readyBytes, unacked, unackedBytes int
+	persistent, persistentBytes              int
 	consumers                                []*consumer
 	active                                   []bool
 	counts                                   queueCounts
@@ -71,7 +72,8 @@ func (q *queue) snapshot() queueSnapshot {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := queueSnapshot{ready: q.length(), readyBytes: q.ready.bytes, unacked: q.unacked, unackedBytes: q.unackedBytes,
-		consumers: slices.Clone(q.roster.all), counts: q.counts}
+		consumers: slices.Clone(q.roster.all), counts: q.counts,
+		persistent: q.persistent, persistentBytes: q.persistentBytes}
 	if q.stream != nil {
 		s.readyBytes = q.stream.bytes
 	}

@@ -18,7 +18,8 @@ type message struct {
 	size       int        // octets of properties and body
 	props      int        // octets of properties
 	persistent bool
-	died       bool // the broker recorded a death in its headers
+	hidden     []string // routing keys of its BCC header, which nobody sees
+	died       bool     // the broker recorded a death in its headers
 	priority   uint8
 
 	mu   sync.Mutex
@@ -92,4 +93,5 @@ type entry struct {
 	returns     int32  // how often it came back; a quorum queue limits this
 	redelivered bool
 	logged      bool // the log knows that this queue holds it
+	counted     bool // among the queue's persistent ones
 }

@@ -21,6 +21,7 @@ type vhostDefinition struct {
 
 type exchangeDefinition struct {
 	Kind       string `json:"kind"`
+	Creator    string `json:"creator,omitempty"`
 	AutoDelete bool   `json:"auto_delete,omitempty"`
 	Internal   bool   `json:"internal,omitempty"`
 	Args       []byte `json:"args,omitempty"`
@@ -54,7 +55,7 @@ func bindingTableKey(v *vhost, b *binding) string {
 }
 
 func exchangeRow(v *vhost, x *exchange) (string, any) {
-	return exchangeKey(v, x.name), exchangeDefinition{x.kind, x.autoDelete, x.internal, encodeArgs(x.args)}
+	return exchangeKey(v, x.name), exchangeDefinition{x.kind, x.creator, x.autoDelete, x.internal, encodeArgs(x.args)}
 }
 
 func queueRow(v *vhost, q *queue) (string, any) {
@@ -161,7 +162,7 @@ func (b *Broker) restoreExchange(key string, value json.RawMessage) error {
 	}
 	v, name := b.split(key)
 	if err := v.declareExchange(&wire.ExchangeDeclare{Exchange: name, Type: d.Kind, Durable: true,
-		AutoDelete: d.AutoDelete, Internal: d.Internal, Arguments: args}); err != nil {
+		AutoDelete: d.AutoDelete, Internal: d.Internal, Arguments: args}, d.Creator); err != nil {
 		return err
 	}
 	return nil

@@ -27,20 +27,23 @@ type queue struct {
 	depth   atomic.Int64 // ready messages, readable without the mutex
 	watched atomic.Bool  // it has consumers, likewise
 
-	mu           sync.Mutex
-	ready        ready
-	unacked      int
-	unackedBytes int
-	seq          uint64
-	roster       roster
-	deleted      bool
-	effects      []func(*wakes)
-	draining     bool
-	expiry       *time.Timer // for the first message to expire
-	expiryAt     int64
-	idle         *time.Timer // for x-expires
-	lastUse      time.Time
-	counts       queueCounts
+	mu              sync.Mutex
+	ready           ready
+	unacked         int
+	unackedBytes    int
+	persistent      int // messages that the log keeps for this queue, and their octets
+	persistentBytes int
+	seq             uint64
+	roster          roster
+	deleted         bool
+	fresh           *entry // being published: even with a TTL of 0, a waiting consumer gets it
+	effects         []func(*wakes)
+	draining        bool
+	expiry          *time.Timer // for the first message to expire
+	expiryAt        int64
+	idle            *time.Timer // for x-expires
+	lastUse         time.Time
+	counts          queueCounts
 }
 
 // queueCounts are what a queue did since it was declared.
@@ -91,9 +94,12 @@ func (q *queue) publish(m *message, logged bool, w *wakes) bool {
 	q.seq++
 	e.seq = q.seq
 	q.counts.publish++
+	q.count(e)
 	q.setExpiry(e)
 	q.ready.push(e)
+	q.fresh = e
 	q.dispatch(w)
+	q.fresh = nil
 	q.trim()
 	q.armExpiry()
 	q.depth.Store(int64(q.ready.n))
@@ -107,9 +113,6 @@ func (q *queue) setExpiry(e *entry) {
 	}
 	if ttl >= 0 {
 		e.expires = time.Now().UnixMilli() + ttl
-		if ttl == 0 {
-			e.expires-- // gone unless a consumer takes it at once
-		}
 	}
 }
 
@@ -143,7 +146,7 @@ func (q *queue) dispatch(w *wakes) {
 			break
 		}
 		e := q.ready.peek()
-		if e.expires > 0 && q.expired(e, true) {
+		if e.expires > 0 && e != q.fresh && expired(e) {
 			q.bury(q.ready.pop(), deadExpired)
 			continue
 		}
@@ -180,13 +183,16 @@ func (q *queue) outstanding(e *entry) {
 	}
 }
 
-// expired tells whether a message's time is over. A message with a TTL of 0 may still go to a waiting consumer.
-func (q *queue) expired(e *entry, consumer bool) bool {
-	now := time.Now().UnixMilli()
-	if consumer {
-		now--
+// expired tells whether a message's time is over.
+func expired(e *entry) bool { return time.Now().UnixMilli() >= e.expires }
+
+// count counts what is kept for a restart.
+func (q *queue) count(e *entry) {
+	if e.msg.persistent && q.durable {
+		e.counted = true
+		q.persistent++
+		q.persistentBytes += e.msg.bodySize()
 	}
-	return now >= e.expires
 }
 
 // bury takes an entry that is not ready or unacknowledged any more to the dead letter exchange, or drops it.
@@ -197,6 +203,8 @@ func (q *queue) bury(e *entry, reason string) {
 	}
 	q.later(func(w *wakes) {
 		q.deadLetter(e.msg, reason, w)
+		q.mu.Lock()
+		defer q.mu.Unlock()
 		q.forget(e)
 	})
 }
@@ -205,6 +213,10 @@ func (q *queue) bury(e *entry, reason string) {
 func (q *queue) forget(e *entry) {
 	if e.logged {
 		q.broker.log.Drop(&e.msg.item, q.id)
+	}
+	if e.counted {
+		q.persistent--
+		q.persistentBytes -= e.msg.bodySize()
 	}
 	q.broker.release(e.msg)
 }

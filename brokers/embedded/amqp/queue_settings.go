@@ -94,6 +94,9 @@ func parseSettings(name string, args wire.Table) (settings, *Error) {
 			r.fail("x-overflow", "invalid_overflow")
 		}
 	}
+	if v, ok := r.str("x-queue-mode"); ok && v != "default" && v != "lazy" {
+		r.fail("x-queue-mode", "invalid_queue_mode")
+	}
 	r.flag("x-single-active-consumer", &s.singleConsumer)
 	return s, r.err
 }

@@ -7,7 +7,7 @@ func (q *queue) dropExpired() {
 	q.ready.lines(func(d *deque) {
 		for d.n > 0 {
 			e := d.at(0)
-			if e.expires == 0 || !q.expired(e, false) {
+			if e.expires == 0 || !expired(e) {
 				return
 			}
 			q.ready.take(d)

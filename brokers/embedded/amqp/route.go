@@ -83,7 +83,7 @@ func (r *router) first(thing any) bool {
 
 // hasKeys tells whether encoded headers may hold CC or BCC, without decoding them.
 func hasKeys(headers []byte) bool {
-	return bytes.Contains(headers, []byte("\x02CCA")) || bytes.Contains(headers, []byte("\x03BCCA"))
+	return bytes.Contains(headers, []byte("\x02CC")) || bytes.Contains(headers, []byte("\x03BCC"))
 }
 
 // headers decodes a message's headers.
@@ -99,14 +99,14 @@ func (m *message) headers(log *store.Log) wire.Table {
 	return p.Headers
 }
 
-// headerKeys are the further routing keys of a message's CC header. BCC was taken out when it was published.
+// headerKeys are the further routing keys of a message: of its CC header, and those BCC had when it was published.
 func (m *message) headerKeys(log *store.Log) []string {
 	props, _, err := m.content(log)
 	if err != nil {
 		return nil
 	}
 	if view, err := wire.Scan(props); err != nil || !hasKeys(view.Headers) {
-		return nil
+		return m.hidden
 	}
-	return copies(m.headers(log), "CC")
+	return append(copies(m.headers(log), "CC"), m.hidden...)
 }

@@ -13,9 +13,17 @@ type topicMatcher struct {
 	bindings []*binding
 }
 
+// topicWords splits a key at its dots. The empty key has no words.
+func topicWords(key string) []string {
+	if key == "" {
+		return nil
+	}
+	return strings.Split(key, ".")
+}
+
 func (t *topicMatcher) add(b *binding) {
 	at := t
-	for word := range strings.SplitSeq(b.key, ".") {
+	for _, word := range topicWords(b.key) {
 		if at.words == nil {
 			at.words = map[string]*topicMatcher{}
 		}
@@ -29,7 +37,7 @@ func (t *topicMatcher) add(b *binding) {
 	at.bindings = append(at.bindings, b)
 }
 
-func (t *topicMatcher) remove(b *binding) { t.prune(b, strings.Split(b.key, ".")) }
+func (t *topicMatcher) remove(b *binding) { t.prune(b, topicWords(b.key)) }
 
 // prune removes the binding below t and tells whether t is empty then.
 func (t *topicMatcher) prune(b *binding, words []string) bool {
@@ -42,7 +50,7 @@ func (t *topicMatcher) prune(b *binding, words []string) bool {
 }
 
 func (t *topicMatcher) match(key string, _ func() wire.Table, found func(*binding)) {
-	w := topicWalk{words: strings.Split(key, "."), found: found}
+	w := topicWalk{words: topicWords(key), found: found}
 	if len(w.words) > 8 {
 		// With several # a node is reached on many ways: remember them, so that no key costs more than the trie's
 		// size times its words.

@@ -56,13 +56,20 @@ func (ch *channel) otherMethod(m wire.Method) *Error {
 	return nil
 }
 
+// newTransaction forgets what the open transaction did.
+func (ch *channel) newTransaction() {
+	*ch.tx = transaction{}
+	ch.unsent.Store(0)
+	ch.unsettled.Store(0)
+}
+
 // commit publishes and settles, and answers when all of it is on disk.
 func (ch *channel) commit() *Error {
 	if ch.tx == nil {
 		return preconditionFailed("channel is not transactional")
 	}
 	tx := *ch.tx
-	*ch.tx = transaction{}
+	ch.newTransaction()
 	for _, p := range tx.published {
 		ch.publish(p)
 	}
@@ -94,7 +101,7 @@ func (ch *channel) rollback() *Error {
 	for _, s := range ch.tx.settled {
 		list = append(list, s.list...)
 	}
-	*ch.tx = transaction{}
+	ch.newTransaction()
 	ch.mu.Lock()
 	ch.unacked.restore(list)
 	ch.mu.Unlock()

@@ -43,7 +43,7 @@ func newUsers(passwords map[string]string) *users {
 	}
 	u := &users{list: map[string]*user{}}
 	for name, password := range passwords {
-		u.list[name] = &user{name: name, hash: hashPassword(password), tags: []string{"administrator"}}
+		u.list[name] = &user{name: name, hash: hashPassword(password), tags: []string{"administrator"}, permissions: map[string]permission{}}
 	}
 	return u
 }
@@ -108,13 +108,10 @@ func (x *user) check(password string) bool {
 // is tells whether a user has a tag.
 func (x *user) is(tag string) bool { return slices.Contains(x.tags, tag) }
 
-// mayOpen tells whether a user may use a vhost. A user whose permissions nobody set may use all.
+// mayOpen tells whether a user may use a vhost.
 func (x *user) mayOpen(vhost string) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if x.permissions == nil {
-		return true
-	}
 	_, ok := x.permissions[vhost]
 	return ok
 }
@@ -140,11 +137,23 @@ func (x *user) permit(vhost string, p permission) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.permissions = maps.Clone(x.permissions)
-	if x.permissions == nil {
-		x.permissions = map[string]permission{}
-	}
 	x.permissions[vhost] = p
 	return nil
+}
+
+// permitAll lets a user do everything in a vhost, unless something else is set.
+func (x *user) permitAll(vhost string) {
+	if !x.mayOpen(vhost) {
+		_ = x.permit(vhost, permission{Configure: ".*", Write: ".*", Read: ".*"}) // compiles
+	}
+}
+
+// forbid takes a user's permissions for a vhost away.
+func (x *user) forbid(vhost string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.permissions = maps.Clone(x.permissions)
+	delete(x.permissions, vhost)
 }
 
 // access is what a method does to a resource.
@@ -162,9 +171,6 @@ func (a access) String() string { return [...]string{"configure", "write", "read
 func (x *user) may(a access, v *vhost, kind, name string) *Error {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if x.permissions == nil {
-		return nil
-	}
 	p, ok := x.permissions[v.name]
 	re := p.configure
 	switch a {

@@ -10,6 +10,9 @@ import (
 
 const traceExchange = "amq.rabbitmq.trace"
 
+// internalUser is who declared what the broker itself declared.
+const internalUser = "rmq-internal"
+
 // vhost is a namespace of exchanges and queues.
 type vhost struct {
 	broker  *Broker
@@ -30,7 +33,7 @@ func newVhost(b *Broker, name string) *vhost {
 	for _, x := range []struct{ name, kind string }{{"", direct}, {"amq.direct", direct}, {"amq.fanout", fanout},
 		{"amq.topic", topic}, {"amq.headers", headersType}, {"amq.match", headersType}, {traceExchange, topic}} {
 		e := newExchange(x.name, x.kind)
-		e.durable, e.internal = true, x.name == traceExchange
+		e.durable, e.internal, e.creator = true, x.name == traceExchange, internalUser
 		v.exchanges[x.name] = e
 	}
 	return v
@@ -72,7 +75,7 @@ func (q *queue) access(c *conn) *Error {
 }
 
 // declareExchange creates an exchange, or checks that the one there is the same.
-func (v *vhost) declareExchange(m *wire.ExchangeDeclare) *Error {
+func (v *vhost) declareExchange(m *wire.ExchangeDeclare, creator string) *Error {
 	if newMatcher(m.Type) == nil {
 		return fail(codeCommandInvalid, "unknown exchange type '%s'", m.Type)
 	}
@@ -86,6 +89,7 @@ func (v *vhost) declareExchange(m *wire.ExchangeDeclare) *Error {
 	}
 	x := newExchange(m.Exchange, m.Type)
 	x.durable, x.autoDelete, x.internal, x.args = m.Durable, m.AutoDelete, m.Internal, m.Arguments
+	x.creator = creator
 	if a, ok := m.Arguments.Get("alternate-exchange"); ok {
 		name, isString := a.(string)
 		if !isString {

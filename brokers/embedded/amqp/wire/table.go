@@ -35,6 +35,11 @@ type Decimal struct {
 // maxDepth bounds how deeply tables and arrays may nest, so that a hostile frame cannot exhaust the stack.
 const maxDepth = 64
 
+// UnknownField is the error of a field whose type octet AMQP 0-9-1 does not know.
+type UnknownField struct{ Type byte }
+
+func (e UnknownField) Error() string { return fmt.Sprintf("unknown field type %q", e.Type) }
+
 var errTruncated = errors.New("field table is truncated")
 
 // Get returns the value of the first field with the given key.
@@ -195,7 +200,7 @@ func parseSized(kind byte, b []byte, depth int) (any, error) {
 	case 'A':
 		return parseArray(b, depth+1)
 	}
-	return nil, fmt.Errorf("unknown field type %q", kind)
+	return nil, UnknownField{kind}
 }
 
 // AppendTable appends the table with its length prefix.
