@@ -108,7 +108,7 @@ func (p *help) group(in scope, w int) []string {
 
 // entry is a key or a sign, and what it means.
 func (p *help) entry(w int, st style, name, means string) []string {
-	const column = 13
+	const column = 15
 	parts, _ := wrap([]piece{{p.theme.dim, means}}, max(8, w-column-2), 9)
 	lines := make([]string, len(parts))
 	for i, ps := range parts {

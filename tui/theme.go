@@ -62,10 +62,10 @@ func newTheme(name ThemeName, dark bool) *theme {
 	case name == ThemeNone:
 		return &theme{strong: "1", dim: "", faint: "2", accent: "1", sel: "7", rest: "4", match: "1;4", bad: "1"}
 	case name == ThemeContrast && dark:
-		return &theme{strong: "1;97", dim: "37", faint: "37", accent: "1;96", sel: "1;97;44", rest: "4", match: "30;103",
+		return &theme{strong: "1;97", dim: "37", faint: "37", accent: "1;96", sel: on(0x003a8c).and("1"), rest: "4", match: rgb(0).and(on(0xffe14d)),
 			ok: "1;92", busy: "1;93", bad: "1;91", info: "1;96", names: []style{"96", "95", "93", "92", "97"}}
 	case name == ThemeContrast:
-		return &theme{strong: "1;30", dim: "30", faint: "30", accent: "1;34", sel: "1;97;44", rest: "4", match: "30;103",
+		return &theme{strong: "1;30", dim: "30", faint: "30", accent: "1;34", sel: on(0xcfe0ff).and("1"), rest: "4", match: rgb(0).and(on(0xffe14d)),
 			ok: "1;32", busy: "1;35", bad: "1;31", info: "1;34", names: []style{"34", "35", "32", "31", "30"}}
 	case name == ThemeLight || name == ThemeAuto && !dark:
 		return &theme{strong: "1", dim: rgb(0x5f6773), faint: rgb(0x8f98a3), accent: rgb(0x0759b8), sel: on(0xd6e5fb), rest: on(0xecf0f4), match: on(0xffe58a),
