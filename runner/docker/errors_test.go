@@ -67,7 +67,7 @@ networks:
 		failure(t, r, runner.ErrFailed, runner.Action{Op: runner.OpStart, Service: "second", Instance: second.ID}, `"second"`, port, `container "`+first.Name+`"`, "docker stop "+first.Name)
 		if e.Name == "20.10" { // the other engine has a network of its own
 			third := do(t, r, runner.Action{Op: runner.OpCreate, Service: "third", Number: 1})
-			failure(t, r, runner.ErrFailed, runner.Action{Op: runner.OpStart, Service: "third", Instance: third.ID}, `"third"`, strconv.Itoa(mine), fmt.Sprintf("process %d (docker.test)", os.Getpid()))
+			failure(t, r, runner.ErrFailed, runner.Action{Op: runner.OpStart, Service: "third", Instance: third.ID}, `"third"`, strconv.Itoa(mine), fmt.Sprintf("process %d (", os.Getpid()))
 		}
 		create := func(service string) runner.Action {
 			return runner.Action{Op: runner.OpCreate, Service: service, Number: 1}

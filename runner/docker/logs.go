@@ -33,26 +33,48 @@ func (r *Runtime) Logs(ctx context.Context, instance string, opts runner.LogOpti
 		o.Tail = strconv.Itoa(opts.Tail)
 	}
 	if !opts.Since.IsZero() {
-		o.Since = fmt.Sprintf("%d.%09d", opts.Since.Unix(), opts.Since.Nanosecond())
+		o.Since = stampOf(opts.Since)
 	}
-	body, err := r.api.ContainerLogs(ctx, instance, o)
+	// Engines before 23 may end what is followed before the last lines are out, so these are read once more.
+	lines := lineReader{since: opts.Since, emit: emit, resumes: opts.Follow && !r.atLeast("1.42")}
+	err = r.readLogs(ctx, instance, o, tty, &lines)
+	if err == nil && lines.resumes {
+		o.Follow = false
+		if !lines.last.IsZero() {
+			o.Tail, o.Since = "all", stampOf(lines.last)
+		}
+		lines.again()
+		if err = r.readLogs(ctx, instance, o, tty, &lines); errdefs.IsNotFound(err) {
+			err = nil
+		}
+	}
+	lines.flush()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.explain(err, about)
+}
+
+// stampOf is a moment as the engine takes it.
+func stampOf(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }
+
+// readLogs reads one stream of logs to its end.
+func (r *Runtime) readLogs(ctx context.Context, id string, o client.ContainerLogsOptions, tty bool, lines *lineReader) error {
+	body, err := r.api.ContainerLogs(ctx, id, o)
 	if err != nil {
-		return r.explain(err, about)
+		return err
 	}
 	defer body.Close()
-	lines := lineReader{from: bufio.NewReaderSize(body, 64<<10), since: opts.Since, emit: emit}
+	lines.from = bufio.NewReaderSize(body, 64<<10)
 	if tty {
 		err = lines.raw()
 	} else {
 		err = lines.framed()
 	}
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err == nil || errors.Is(err, io.EOF):
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil
 	}
-	return r.explain(err, about)
+	return err
 }
 
 // hasTTY tells whether a container has a terminal, so that its output is one stream without frames.
@@ -84,6 +106,32 @@ type lineReader struct {
 	since time.Time
 	emit  func(runner.LogLine)
 	parts [2]part // stdout, stderr: a line of which only a part came so far
+
+	resumes bool // a second stream follows
+
+	last time.Time // of the frame that was read last (with a terminal: the line)
+	same int       // how many were of that moment
+	skip int       // how many of that moment come once more
+}
+
+// again prepares for a second stream that begins where the first one was, and repeats what is of the same moment.
+func (l *lineReader) again() { l.skip, l.resumes = l.same, false }
+
+// fresh notes a frame's moment, and tells whether it was not read before.
+func (l *lineReader) fresh(at time.Time) bool {
+	switch {
+	case l.skip > 0 && at.Before(l.last):
+		return false
+	case l.skip > 0 && at.Equal(l.last):
+		l.skip--
+		return false
+	case at.Equal(l.last):
+		l.same++
+	default:
+		l.last, l.same = at, 1
+	}
+	l.skip = 0
+	return true
 }
 
 // part is the beginning of a line.
@@ -100,7 +148,7 @@ func (l *lineReader) framed() error {
 	for {
 		head, err := l.from.Peek(frameHead)
 		if err != nil {
-			return l.end(err)
+			return err
 		}
 		stderr, size := head[0] == 2, int(binary.BigEndian.Uint32(head[4:]))
 		failed := head[0] == 3 // the engine's own error, after the stream began
@@ -110,7 +158,7 @@ func (l *lineReader) framed() error {
 		}
 		payload = payload[:size]
 		if _, err := io.ReadFull(l.from, payload); err != nil {
-			return l.end(err)
+			return err
 		}
 		if failed {
 			return errors.New(string(payload))
@@ -126,6 +174,9 @@ func (l *lineReader) take(stderr bool, b []byte) {
 		p = &l.parts[1]
 	}
 	at, text := cutStamp(b)
+	if !l.fresh(at) {
+		return
+	}
 	if !p.open {
 		p.at, p.open = at, true
 	}
@@ -174,25 +225,21 @@ func (l *lineReader) more() bool {
 	return frame[size-1] == '\n'
 }
 
-// end emits what is left of lines that were cut off by the end of the stream.
-func (l *lineReader) end(err error) error {
+// flush emits what is left of lines that were cut off by the end of the stream.
+func (l *lineReader) flush() {
 	for i := range l.parts {
 		if p := &l.parts[i]; p.open && len(p.text) > 0 {
 			l.put(i == 1, p.at, string(p.text), false)
 			p.open = false
 		}
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return io.EOF
-	}
-	return err
 }
 
 // enginePart is the length at which the engine cuts a long line; on a terminal's stream the timestamp of the next part
 // follows in the middle of the line.
 const enginePart = 16 << 10
 
-// raw reads the stream of a container with a terminal.
+// raw reads the stream of a container with a terminal. What is cut off by the end of the stream counts as a line.
 func (l *lineReader) raw() error {
 	for {
 		b, err := l.from.ReadSlice('\n')
@@ -205,7 +252,12 @@ func (l *lineReader) raw() error {
 		}
 		l.rawPart(b)
 		if err != nil {
-			return l.end(err)
+			if p := &l.parts[0]; l.resumes {
+				p.text, p.open = p.text[:0], false // it comes once more, whole
+			} else if p.open && len(p.text) > 0 {
+				l.flushRaw(p, true)
+			}
+			return err
 		}
 	}
 }
@@ -226,6 +278,10 @@ func (l *lineReader) rawPart(b []byte) {
 }
 
 func (l *lineReader) flushRaw(p *part, whole bool) {
+	if !l.fresh(p.at) {
+		p.text, p.open = p.text[:0], !whole
+		return
+	}
 	text := dropStamps(p.text)
 	for len(text) > runner.MaxLine {
 		l.put(false, p.at, string(text[:runner.MaxLine]), true)

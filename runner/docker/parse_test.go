@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,15 +63,42 @@ func TestLogFrames(t *testing.T) {
 			}
 			got, times = append(got, s), append(times, l.Time)
 		}}
-		if err := l.framed(); err == nil || err.Error() != "EOF" {
+		if err := l.framed(); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%s: ended with %v", name, err)
 		}
+		l.flush()
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: %.80q, not %.80q", name, got, test.want)
 		}
 		want := time.Date(2024, 2, 29, 23, 59, 58, 123456789, time.UTC)
 		if name != "a line of no stamp" && !times[0].Equal(want) {
 			t.Errorf("%s: time %s", name, times[0])
+		}
+	}
+}
+
+// TestLogResumed reads a stream that was cut off, and then one that begins at the moment of its last frame.
+func TestLogResumed(t *testing.T) {
+	at := func(n int, text string) []byte { return frame(1, fmt.Sprintf("2024-01-01T00:00:00.%09dZ %s", n, text)) }
+	all := [][]byte{at(1, "a\n"), at(2, "b\n"), at(2, "c\n"), at(3, "part"), at(4, " of d\n"), at(5, "e\n")}
+	for cut := 0; cut <= len(all); cut++ {
+		var got []string
+		l := lineReader{emit: func(l runner.LogLine) { got = append(got, l.Text) }}
+		l.from = bufio.NewReader(bytes.NewReader(bytes.Join(all[:cut], nil)))
+		_ = l.framed()
+		second := all
+		for !l.last.IsZero() && len(second) > 0 {
+			if first, _ := cutStamp(second[0][frameHead:]); !first.Before(l.last) {
+				break
+			}
+			second = second[1:]
+		}
+		l.again()
+		l.from = bufio.NewReader(bytes.NewReader(bytes.Join(second, nil)))
+		_ = l.framed()
+		l.flush()
+		if want := []string{"a", "b", "c", "part of d", "e"}; !slices.Equal(got, want) {
+			t.Errorf("cut after %d: %q", cut, got)
 		}
 	}
 }

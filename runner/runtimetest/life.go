@@ -151,12 +151,13 @@ func stopSignal(t *testing.T, f *fixture) {
 func gracePeriod(t *testing.T, f *fixture) {
 	stubborn := map[string]string{"IGNORE_SIGTERM": "1"}
 	f.load(map[string]Service{
-		"asked": {Args: []string{"sleep"}, Env: stubborn, More: "stop_grace_period: 1m"},
-		"own":   {Args: []string{"sleep"}, Env: stubborn, More: "stop_grace_period: 1s"},
+		"asked": {Args: []string{"log", "-count", "1", "-stay"}, Env: stubborn, More: "stop_grace_period: 1m"},
+		"own":   {Args: []string{"log", "-count", "1", "-stay"}, Env: stubborn, More: "stop_grace_period: 1s"},
 	})
 	second := time.Second
 	for service, timeout := range map[string]*time.Duration{"asked": &second, "own": nil} {
 		in := f.up(service)
+		f.logged(in)
 		began := time.Now()
 		f.do(runner.Action{Op: runner.OpStop, Service: service, Instance: in.ID, Timeout: timeout})
 		if took := time.Since(began); took < 900*time.Millisecond || took > 30*time.Second {
