@@ -47,7 +47,7 @@ func RabbitMQ(t testing.TB, line string) Rabbit {
 	})
 	amqp, management := addresses(t, host, id)
 	r := Rabbit{AMQP: "amqp://guest:guest@" + amqp + "/", Management: "http://guest:guest@" + management, Container: id, Host: host}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	if err := r.wait(ctx, line); err != nil {
 		t.Fatalf("RabbitMQ %s: %v", line, err)
@@ -63,7 +63,7 @@ func (r *Rabbit) Restart(t testing.TB, how string) {
 	docker(t, r.Host, "start", r.Container)
 	amqp, management := addresses(t, r.Host, r.Container)
 	r.AMQP, r.Management = "amqp://guest:guest@"+amqp+"/", "http://guest:guest@"+management
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	if err := r.wait(ctx, ""); err != nil {
 		t.Fatalf("RabbitMQ after docker %s: %v", how, err)

@@ -151,6 +151,9 @@ func (l Line) start(ctx context.Context, data string, jvm []string) (*Broker, er
 	return launch(l.java(ctx, l.logging(""), jvm, class, args...), data+".log", at.Port)
 }
 
+// startLimit is how long a broker may take to start. It takes 2 seconds on a machine that does nothing else.
+const startLimit = 3 * time.Minute
+
 // launch starts the JVM and reads what it says until it says that the broker has started.
 func launch(cmd *exec.Cmd, log string, port int) (*Broker, error) {
 	file, err := os.Create(log)
@@ -193,9 +196,9 @@ func launch(cmd *exec.Cmd, log string, port int) (*Broker, error) {
 		return broker, nil
 	case <-broker.ended:
 		return nil, failure(log)
-	case <-time.After(time.Minute):
+	case <-time.After(startLimit):
 		broker.Kill()
-		return nil, fmt.Errorf("the broker is not ready after a minute\n%w", failure(log))
+		return nil, fmt.Errorf("not ready after %v: %w", startLimit, failure(log))
 	}
 }
 

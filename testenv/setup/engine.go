@@ -127,7 +127,7 @@ func (m *machine) startFirst(first engine) step {
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- daemon.Wait() }()
-			return waitFor(ctx, time.Minute, "dockerd", func(ctx context.Context) error {
+			return waitFor(ctx, 2*time.Minute, "dockerd", func(ctx context.Context) error {
 				select {
 				case err := <-ended:
 					ended <- err
@@ -187,7 +187,7 @@ func (m *machine) startSecond(first, second engine, image string) step {
 			if err != nil {
 				return err
 			}
-			err = waitFor(ctx, time.Minute, "Docker Engine 26.1", second.answers)
+			err = waitFor(ctx, 2*time.Minute, "Docker Engine 26.1", second.answers)
 			if err != nil {
 				_ = first.run(ctx, log, "logs", "--tail", "30", secondName)
 			}

@@ -61,7 +61,7 @@ func (m *machine) relative(dir string) string {
 func (m *machine) goTest(ctx context.Context, dir string, env, args []string, complete bool) error {
 	// -count=1: whether a test passes depends on engines and brokers, which the test cache does not see.
 	cmd := command(ctx, io.Discard, "go", slices.Concat([]string{"test", "-json", "-race", "-count=1", "-timeout=20m"}, args)...)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, env, os.Stderr
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, nil, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

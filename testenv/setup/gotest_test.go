@@ -41,3 +41,20 @@ func TestPrintTests(t *testing.T) {
 		t.Errorf("verbose printed\n%s\nerror %v", out.String(), err)
 	}
 }
+
+func TestTail(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"empty", "", ""},
+		{"the last", "a\nb\nc\n", "b\nc"},
+		{"fewer", "a", "a"},
+		{"empty lines", "a\n\n  \nb\n\n", "a\nb"},
+		{"progress", "10%\r90%\rdone    \r\nb\n", "done\nb"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := tail(test.text, 2); got != test.want {
+				t.Errorf("tail %q, want %q", got, test.want)
+			}
+		})
+	}
+}

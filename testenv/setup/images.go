@@ -31,7 +31,8 @@ func (m *machine) base(e engine, b testenv.BaseImage) step {
 				return err
 			}
 			defer os.RemoveAll(root)
-			if err := run(ctx, log, "debootstrap", "--variant=minbase", "--include=ca-certificates", b.Suite, root); err != nil {
+			// In a mount namespace of its own: what it mounts under root is gone with it, also when it is stopped half-way.
+			if err := run(ctx, log, "unshare", "--mount", "debootstrap", "--variant=minbase", "--include=ca-certificates", b.Suite, root); err != nil {
 				return err
 			}
 			// The folders of manual pages stay: packages put links into them.

@@ -74,13 +74,14 @@ func (m *machine) stamped(s step, key, product string) step {
 	return s
 }
 
-// command is a command that writes all it says to log and ends with ctx.
+// command is a command that writes all it says to log. It ends with ctx, and with it all that it started.
 func command(ctx context.Context, log io.Writer, name string, args ...string) *exec.Cmd {
 	fmt.Fprintf(log, "$ %s %s\n", name, strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
 

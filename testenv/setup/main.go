@@ -208,10 +208,22 @@ func (m *machine) withLog(outcomes map[string]outcome, err error) error {
 		if readErr != nil {
 			return err
 		}
-		lines := strings.Split(strings.TrimSpace(string(content)), "\n")
-		return fmt.Errorf("%w\nIts log %s ends with:\n%s", err, m.logPath(o.name), strings.Join(lines[max(0, len(lines)-20):], "\n"))
+		return fmt.Errorf("%w\nIts log %s ends with:\n%s", err, m.logPath(o.name), tail(string(content), 20))
 	}
 	return err
+}
+
+// tail is the last lines of a text, without empty ones and without what a progress line overwrote.
+func tail(text string, count int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \r\n")
+		line = strings.TrimLeft(line[strings.LastIndex(line, "\r")+1:], " ")
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-count):], "\n")
 }
 
 // lockFile takes the lock that a file is, and tells the caller when it has to wait for it. It ends with the process, too.
