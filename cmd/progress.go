@@ -92,12 +92,25 @@ func (p painter) event(e runner.Event) string {
 		return " " + p.yellow(e.Text)
 	}
 	if verb := verbOf[e.Type]; verb != "" && e.Instance != "" {
-		return fmt.Sprintf(" Container %s  %s", e.Instance, p.green(verb))
+		name := final(e.Instance)
+		if name != e.Instance && e.Type == runner.EventCreate {
+			verb = "Recreated"
+		}
+		return fmt.Sprintf(" Container %s  %s", name, p.green(verb))
 	}
 	if e.Service != "" && !strings.HasPrefix(e.Text, e.Service) {
 		return fmt.Sprintf(" %s %s", e.Service, e.Text)
 	}
 	return " " + e.Text
+}
+
+// final is the name that a container gets once it has taken the place of another; before, that one's id stands before it.
+func final(name string) string {
+	const id = 12
+	if len(name) > id+1 && name[id] == '_' && strings.Trim(name[:id], "0123456789abcdef") == "" {
+		return name[id+1:]
+	}
+	return name
 }
 
 func title(word string) string {

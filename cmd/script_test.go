@@ -1,15 +1,19 @@
 package cmd_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,7 +59,7 @@ func params(t *testing.T, dir, host string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "seen": seen, "port": port, "taken": taken,
+			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession,
 		},
 	}
 }
@@ -138,18 +142,24 @@ func seen(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// port NAME: set the variable to a port that is free.
-func port(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-	ts.Check(l.Close())
-}
-
 // taken NAME: set the variable to a port that somebody listens on for as long as the script runs.
 func taken(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "0.0.0.0:0")
 	ts.Check(err)
 	ts.Setenv(args[0], fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 	ts.Defer(func() { _ = l.Close() })
+}
+
+// killsession: kill the session of the script's project, as the machine might.
+func killSession(ts *testscript.TestScript, _ bool, _ []string) {
+	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "msdev", ts.Getenv("P")+".sock")
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	answer, err := client.Post("http://session/state", "application/json", nil)
+	ts.Check(err)
+	defer answer.Body.Close()
+	var state struct{ PID int }
+	ts.Check(json.NewDecoder(answer.Body).Decode(&state))
+	ts.Check(syscall.Kill(state.PID, syscall.SIGKILL))
 }

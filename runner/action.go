@@ -44,7 +44,11 @@ type Action struct {
 
 // ID names the thing that the action works on and what it does, so that one action is never under way twice.
 func (a Action) ID() string {
-	return fmt.Sprintf("%s/%s/%s/%d/%s/%s", a.Op, a.Runtime, a.Service, a.Number, a.Instance, a.Key)
+	instance := a.Instance
+	if a.Op == OpCreate {
+		instance = a.Replaces
+	}
+	return fmt.Sprintf("%s/%s/%s/%d/%s/%s", a.Op, a.Runtime, a.Service, a.Number, instance, a.Key)
 }
 
 // String is the action as `up --dry-run` prints it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // Plan decides what can be done now to bring what is seen to what is asked. It is pure: the supervisor calls it after each
@@ -86,6 +87,24 @@ func (p *planner) busy(in Instance, ops ...Op) bool {
 	return false
 }
 
+// making tells whether a create of an instance's number is under way, and which instance it replaces.
+func (p *planner) making(in Instance) (replaces string, busy bool) {
+	prefix := strings.TrimSuffix(Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number}.ID(), "/")
+	for id := range p.Busy {
+		if rest, ok := strings.CutPrefix(id, prefix); ok {
+			return strings.TrimSuffix(rest, "/"), true
+		}
+	}
+	return "", false
+}
+
+// successor tells whether an instance is the one that a create under way puts in the place of another, which is still there.
+func (p *planner) successor(in Instance) bool {
+	replaces, busy := p.making(in)
+	_, there := p.Seen[in.Runtime].Instances[replaces]
+	return busy && there && in.ID != replaces
+}
+
 // onInstance is an action on one instance.
 func onInstance(op Op, in Instance) Action {
 	return Action{Op: op, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Instance: in.ID, Name: in.Name}
@@ -103,9 +122,12 @@ func (p *planner) service(s *Spec) {
 	}
 	var here []Instance
 	for _, in := range all {
-		if in.Runtime == s.Runtime {
+		switch {
+		case p.successor(in): // its create will end the other one
+			all = slices.DeleteFunc(slices.Clone(all), func(o Instance) bool { return o.ID == in.ID })
+		case in.Runtime == s.Runtime:
 			here = append(here, in)
-		} else { // it moved to another runtime
+		default: // it moved to another runtime
 			p.end(in, Goal{Want: WantGone})
 		}
 	}
@@ -132,7 +154,7 @@ func (p *planner) create(s *Spec, goal Goal, kept []Instance) {
 	seen := p.Seen[s.Runtime]
 	for _, in := range kept {
 		reason := p.diverged(s, goal, in)
-		if reason == "" || !ready || p.busy(in, OpStart, OpStop, OpKill, OpRemove) {
+		if _, making := p.making(in); reason == "" || !ready || making || p.busy(in, OpStart, OpStop, OpKill, OpRemove) {
 			continue
 		}
 		p.emit(Action{Op: OpCreate, Runtime: s.Runtime, Service: s.Name, Number: in.Number, Replaces: in.ID, Name: in.Name,
@@ -304,7 +326,7 @@ func (p *planner) start(s *Spec, goal Goal, kept []Instance) {
 		return
 	}
 	for _, in := range todo {
-		if !p.busy(in, OpStop, OpKill, OpRemove) {
+		if _, making := p.making(in); !making && !p.busy(in, OpStop, OpKill, OpRemove) {
 			p.emit(onInstance(OpStart, in))
 		}
 	}
@@ -362,20 +384,20 @@ func (p *planner) resources() {
 			continue
 		}
 		if p.Down.Networks {
-			for _, key := range sortedKeys(p.Resources.Networks) {
-				if n, ok := seen.Networks[key]; ok {
-					p.emit(Action{Op: OpRemoveNetwork, Runtime: runtime, Key: key, Name: n.Name})
-				}
-			}
+			p.remove(runtime, OpRemoveNetwork, p.Resources.Networks, seen.Networks)
 		}
 		if p.Down.Volumes {
-			for _, key := range sortedKeys(p.Resources.Volumes) {
-				if vol, ok := seen.Volumes[key]; ok {
-					p.emit(Action{Op: OpRemoveVolume, Runtime: runtime, Key: key, Name: vol.Name})
-				}
-			}
+			p.remove(runtime, OpRemoveVolume, p.Resources.Volumes, seen.Volumes)
 		}
 		p.images(runtime, seen)
+	}
+}
+
+func (p *planner) remove(runtime string, op Op, ours map[string]string, there map[string]Resource) {
+	for _, key := range sortedKeys(ours) {
+		if r, ok := there[key]; ok {
+			p.emit(Action{Op: op, Runtime: runtime, Key: key, Name: r.Name})
+		}
 	}
 }
 

@@ -267,3 +267,26 @@ func TestDownTakesEverythingApart(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// While a create replaces an instance, the new one beside the old one is the business of that create alone.
+func TestPlanLeavesReplacementsAlone(t *testing.T) {
+	s := newScene(Spec{Name: "web"}).has("web", InstanceRunning).started("web1").goal("web", Goal{Want: WantRunning, Scale: 1, Recreate: RecreateAlways})
+	d := Plan(s.View)
+	if got := lines(d.Actions); got != "create web for web1: --force-recreate" {
+		t.Fatalf("the plan is %q", got)
+	}
+	s.Busy[d.Actions[0].ID()] = true
+	s.has("web", InstanceCreated, func(in *Instance) { in.Number = 1 })
+	if got := lines(Plan(s.View).Actions); got != "" {
+		t.Errorf("with both there, the plan is %q", got)
+	}
+	delete(s.Seen["docker"].Instances, "web1")
+	if got := lines(Plan(s.View).Actions); got != "" {
+		t.Errorf("before the create is done, the plan is %q", got)
+	}
+	delete(s.Busy, d.Actions[0].ID())
+	s.Memories["web"].Made["web2"] = true
+	if got := lines(Plan(s.View).Actions); got != "start web web2" {
+		t.Errorf("then the plan is %q", got)
+	}
+}

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -330,7 +331,7 @@ services:
 func TestLoadStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Load(ctx, LoadOptions{WorkDir: write(t, map[string]string{"compose.yaml": graph}), Environ: []string{}}); err != context.Canceled {
+	if _, err := Load(ctx, LoadOptions{WorkDir: write(t, map[string]string{"compose.yaml": graph}), Environ: []string{}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

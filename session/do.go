@@ -80,7 +80,9 @@ func (s *Session) finish() {
 }
 
 // User is a runtime that can go on with the project read again, without losing sight of its instances.
-type User interface{ Use(p *runner.Project) }
+type User interface {
+	Use(ctx context.Context, p *runner.Project) error
+}
 
 // reload reads the project's files again, as an up does, and enables the services that were named.
 func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, error) {
@@ -101,7 +103,9 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 	}
 	for _, rt := range s.launch.Runtimes {
 		if u, ok := rt.(User); ok {
-			u.Use(p)
+			if err := u.Use(ctx, p); err != nil {
+				return nil, err
+			}
 		}
 	}
 	s.sup.Update(ctx, specs, resources)

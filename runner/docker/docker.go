@@ -25,6 +25,7 @@ type Options struct {
 // Runtime runs the services of one project on one engine.
 type Runtime struct {
 	current atomic.Pointer[runner.Project] // the project as it was read last
+	again   chan chan struct{}             // asks Watch for a fresh look; closed when it is done
 	api     *client.Client
 	env     environment
 	address string     // of the engine, as people write it
@@ -68,17 +69,12 @@ func New(ctx context.Context, project *runner.Project, opts Options) (*Runtime, 
 			Hint: "Update it to Docker Engine 20.10 or newer.",
 		}
 	}
-	r := &Runtime{api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows"}
-	r.Use(project)
+	r := &Runtime{again: make(chan chan struct{}), api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows"}
+	r.current.Store(project)
 	r.images.inspect = r.inspectImage
 	r.known.instances = map[string]*tracked{}
 	return r, nil
 }
-
-// Use goes on with the project read again; what is done from now on follows it.
-func (r *Runtime) Use(p *runner.Project) { r.current.Store(p) }
-
-func (r *Runtime) project() *runner.Project { return r.current.Load() }
 
 // Close gives the connections back.
 func (r *Runtime) Close() error { return r.api.Close() }

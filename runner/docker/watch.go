@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,7 +73,7 @@ type lookedAt struct {
 func (r *Runtime) watchOnce(ctx context.Context, emit func(runner.Observation)) (seen bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{
-		r: r, emit: emit, images: r.servicesByImage(), asked: map[string]bool{}, gone: map[string]struct{}{},
+		r: r, emit: emit, asked: map[string]bool{}, gone: map[string]struct{}{},
 		looked: make(chan lookedAt, parallel), limit: make(chan struct{}, parallel),
 	}
 	defer w.work.Wait()
@@ -90,17 +89,19 @@ func (r *Runtime) watchOnce(ctx context.Context, emit func(runner.Observation)) 
 		return false, err
 	default:
 	}
-	r.images.forget()
-	snapshot, err := r.lookAtAll(ctx)
-	if err != nil {
+	if err := w.look(ctx); err != nil {
 		return false, err
 	}
-	w.current = runner.Observed{Networks: maps.Clone(snapshot.Networks), Volumes: maps.Clone(snapshot.Volumes), Images: maps.Clone(snapshot.Images)}
-	emit(runner.Observation{Snapshot: &snapshot})
 	for {
 		select {
 		case e := <-stream.Messages:
 			w.event(ctx, e)
+		case done := <-r.again:
+			err := w.look(ctx)
+			close(done)
+			if err != nil { // the next connection looks again
+				return true, err
+			}
 		case l := <-w.looked:
 			if err := w.answer(ctx, l); err != nil {
 				return true, err
