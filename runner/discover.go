@@ -170,7 +170,8 @@ func (f *found) readEnvFiles(dir string) error {
 		if errors.Is(err, fs.ErrPermission) {
 			f.warnings = append(f.warnings, fmt.Sprintf("%s may not be read, so it is left out.", dotEnv))
 		}
-		if err != nil || info.IsDir() {
+		there := err == nil && !info.IsDir()
+		if !there {
 			return nil
 		}
 		files = []string{dotEnv}

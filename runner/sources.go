@@ -63,18 +63,23 @@ func readSources(at *found) (*sources, error) {
 			if err != nil || name == "" {
 				continue
 			}
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(dir, name)
-			}
-			if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || s.has(name) {
-				continue // compose-go tells what is wrong with it
-			}
-			if err := s.read(name); err != nil {
+			if err := s.follow(dir, name); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return s, nil
+}
+
+// follow reads a file that another one names, if it is there; compose-go tells what is wrong where it is not.
+func (s *sources) follow(dir, name string) error {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || s.has(name) {
+		return nil
+	}
+	return s.read(name)
 }
 
 func (s *sources) has(path string) bool {
@@ -289,25 +294,31 @@ func entry(n *yaml.Node, name string) (key, value *yaml.Node) {
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == name {
-				return n.Content[i], n.Content[i+1]
-			}
-		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value != "<<" {
-				continue
-			}
-			for _, merged := range flatten(n.Content[i+1]) {
-				if key, value = entry(merged, name); value != nil {
-					return key, value
-				}
-			}
-		}
+		return mapped(n, name)
 	case yaml.SequenceNode:
 		for i, item := range n.Content {
 			if item.Value == name || strings.HasPrefix(item.Value, name+"=") || strconv.Itoa(i) == name {
 				return item, item
+			}
+		}
+	}
+	return nil, nil
+}
+
+// mapped looks a key up in a mapping: its own keys first, then those that it merges in.
+func mapped(n *yaml.Node, name string) (key, value *yaml.Node) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value != "<<" {
+			continue
+		}
+		for _, merged := range flatten(n.Content[i+1]) {
+			if key, value = entry(merged, name); value != nil {
+				return key, value
 			}
 		}
 	}

@@ -192,13 +192,14 @@ func (s *Supervisor) engineTrouble(ctx context.Context, runtime string, e *Error
 	if s.lost[runtime] != nil {
 		return
 	}
-	s.lost[runtime] = e
+	trouble := error(e)
+	s.lost[runtime] = trouble
 	s.work.Go(func() {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
 			s.do(ctx, func() {
-				if s.lost[runtime] == error(e) {
+				if errors.Is(s.lost[runtime], trouble) {
 					delete(s.lost, runtime)
 				}
 			})

@@ -93,7 +93,7 @@ func eventually(t *testing.T, c *session.Client, what string, ok func(session.St
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var got session.State
-	found := context.Canceled
+	found := errors.New("found")
 	err := c.Watch(ctx, func(s session.State) error {
 		got = s
 		if ok(s) {
@@ -101,7 +101,7 @@ func eventually(t *testing.T, c *session.Client, what string, ok func(session.St
 		}
 		return nil
 	})
-	if err != found {
+	if !errors.Is(err, found) {
 		t.Fatalf("%s: %v; last state: %+v", what, err, got)
 	}
 	return got

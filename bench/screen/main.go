@@ -191,37 +191,39 @@ func (b *bench) flood(ctx context.Context) (err error) {
 
 // gaps counts the numbers that are missing between the first and the last line that the journal keeps of each service.
 func gaps(ctx context.Context, c *session.Client, services int) (missing, kept int, err error) {
+	end, err := c.Wait(ctx, 0)
 	for i := range services {
-		stream, cursor, at := fmt.Sprintf("s%02d/", i), uint64(0), -1
-		end, err := c.Wait(ctx, 0)
-		if err != nil {
-			return missing, kept, err
+		k := series{at: -1}
+		for cursor, more := uint64(0), true; more && cursor < end && err == nil; {
+			var page journal.Page
+			page, err = c.Records(ctx, session.RecordQuery{Streams: []string{fmt.Sprintf("s%02d/", i)}, Kinds: journal.KindSet(journal.KindLog), Cursor: cursor, Limit: 5000})
+			k.take(page)
+			cursor, more = max(page.Next, cursor), page.More
 		}
-		for cursor < end {
-			page, err := c.Records(ctx, session.RecordQuery{Streams: []string{stream}, Kinds: journal.KindSet(journal.KindLog), Cursor: cursor, Limit: 5000})
-			if err != nil {
-				return missing, kept, err
-			}
-			if page.Lost > 0 && cursor > 0 { // the stream's cap let them go while they were read
-				at = -1
-			}
-			for _, r := range page.Records {
-				n, ok := number(r.Text)
-				if ok && at >= 0 && n > at+1 {
-					missing += n - at - 1
-				}
-				if ok {
-					at = n
-					kept++
-				}
-			}
-			cursor = max(page.Next, cursor)
-			if !page.More {
-				break
-			}
-		}
+		missing += k.missing
+		kept += k.lines
 	}
-	return missing, kept, nil
+	return missing, kept, err
+}
+
+// series is what was read of one service's lines.
+type series struct{ at, missing, lines int }
+
+func (k *series) take(page journal.Page) {
+	if page.Lost > 0 { // the stream's cap let them go while they were read
+		k.at = -1
+	}
+	for _, r := range page.Records {
+		n, ok := number(r.Text)
+		if !ok {
+			continue
+		}
+		if k.at >= 0 && n > k.at+1 {
+			k.missing += n - k.at - 1
+		}
+		k.at = n
+		k.lines++
+	}
 }
 
 func row(what, format, goal string, args ...any) {

@@ -6,8 +6,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -90,39 +90,30 @@ func names(all []contender) []string {
 	return out
 }
 
+// steps are what is measured of each contender, in the order in which they are done.
+var steps = []string{"up --wait", "no-op up", "one changed", "down"}
+
+// times are the durations of a step, by contender.
+type times map[string]map[string][]time.Duration
+
 // compare takes the contenders in turn, so that what else the machine does falls on all alike.
 func compare(ctx context.Context, dir string, n, runs int, all []contender) error {
-	took := map[string]map[string][]time.Duration{"up --wait": {}, "no-op up": {}, "one changed": {}, "down": {}}
+	took := times{}
+	for _, what := range steps {
+		took[what] = map[string][]time.Duration{}
+	}
 	for run := range runs {
 		for _, c := range all {
 			g, err := newGraph(filepath.Join(dir, fmt.Sprintf("%s%d", c.name, run)), n)
 			if err != nil {
 				return err
 			}
-			step := func(what string, f func(context.Context, graph) error) error {
-				began := time.Now()
-				if err := f(ctx, g); err != nil {
-					return fmt.Errorf("%s, %s, %d services: %w", c.name, what, n, err)
-				}
-				took[what][c.name] = append(took[what][c.name], time.Since(began))
-				return nil
-			}
-			err = step("up --wait", c.up)
-			if err == nil && c.noop {
-				err = step("no-op up", c.up)
-				if err == nil {
-					err = g.change()
-				}
-				if err == nil {
-					err = step("one changed", c.up)
-				}
-			}
-			if err := cmp.Or(step("down", c.down), err); err != nil {
-				return err
+			if err := took.round(ctx, c, g); err != nil {
+				return fmt.Errorf("%s, %d services: %w", c.name, n, err)
 			}
 		}
 	}
-	for _, what := range []string{"up --wait", "no-op up", "one changed", "down"} {
+	for _, what := range steps {
 		row := fmt.Sprintf("| %d | %s |", n, what)
 		for _, c := range all {
 			row += " " + show(median(took[what][c.name])) + " |"
@@ -131,6 +122,29 @@ func compare(ctx context.Context, dir string, n, runs int, all []contender) erro
 		fmt.Println(row + " " + ratio(m, median(took[what]["floor"])) + " | " + ratio(m, median(took[what]["compose"])) + " |")
 	}
 	return nil
+}
+
+// round has one contender do every step on a graph; the graph is taken down whatever happens.
+func (t times) round(ctx context.Context, c contender, g graph) (err error) {
+	step := func(what string, f func(context.Context, graph) error) error {
+		began := time.Now()
+		if err := f(ctx, g); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		t[what][c.name] = append(t[what][c.name], time.Since(began))
+		return nil
+	}
+	defer func() { err = errors.Join(err, step("down", c.down)) }()
+	if err := step("up --wait", c.up); err != nil || !c.noop {
+		return err
+	}
+	if err := step("no-op up", c.up); err != nil {
+		return err
+	}
+	if err := g.change(); err != nil {
+		return err
+	}
+	return step("one changed", c.up)
 }
 
 func median(d []time.Duration) time.Duration {
