@@ -63,6 +63,7 @@ type Spec struct {
 	Image      string // as written, or the name that its build gets
 	NamedImage bool   // the file names its image; otherwise the name is made up for its build
 	Build      bool   // has a build section
+	Context    string // the folder or URL that it is built from
 	PullPolicy string // always, missing, never, build, or empty
 	Hash       string // Compose's config hash
 	DependsOn  []Dependency

@@ -191,7 +191,7 @@ func (p *planner) image(s *Spec, goal Goal) bool {
 	}
 	switch {
 	case s.Build && !goal.NoBuild && (goal.Build || policy == "build" || !there):
-		p.emit(Action{Op: OpBuild, Runtime: s.Runtime, Service: s.Name, Name: s.Image})
+		p.build(s)
 	case s.Build && there && (policy == "" || policy == "missing" || policy == "build"):
 		return true
 	case policy == "always" && s.Image != "":
@@ -208,6 +208,22 @@ func (p *planner) image(s *Spec, goal Goal) bool {
 		p.pull(s)
 	}
 	return false
+}
+
+// build emits the build of a service, one at a time for each context: builds of one context share most of their steps, and
+// the second finds what the first has made.
+func (p *planner) build(s *Spec) {
+	for i := range p.Specs {
+		o := &p.Specs[i]
+		a := Action{Op: OpBuild, Runtime: o.Runtime, Service: o.Name}
+		if s.Context == "" || o.Context != s.Context || o.Name == s.Name {
+			continue
+		}
+		if p.Busy[a.ID()] || slices.ContainsFunc(p.out.Actions, func(b Action) bool { return b.ID() == a.ID() }) {
+			return
+		}
+	}
+	p.emit(Action{Op: OpBuild, Runtime: s.Runtime, Service: s.Name, Name: s.Image})
 }
 
 // pull emits one pull for all services that share an image.

@@ -236,6 +236,19 @@ func TestPlanPullsAnImageOnce(t *testing.T) {
 	}
 }
 
+// Builds of one context come one after the other; those of another do not wait.
+func TestPlanBuildsAContextOneAtATime(t *testing.T) {
+	s := newScene(Spec{Name: "a", Build: true, Context: "x"}, Spec{Name: "b", Build: true, Context: "x"}, Spec{Name: "c", Build: true, Context: "y"})
+	clear(s.Seen["docker"].Images)
+	if got, want := lines(Plan(s.View).Actions), "build a\nbuild c"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	s.Busy[(Action{Op: OpBuild, Runtime: "docker", Service: "a"}).ID()] = true
+	if got, want := lines(Plan(s.View).Actions), "build c"; got != want {
+		t.Errorf("while a is built: got %q, want %q", got, want)
+	}
+}
+
 func TestRehearseTellsTheWholeWay(t *testing.T) {
 	db := Spec{Name: "db", Networks: []string{"default"}}
 	web := Spec{Name: "web", Networks: []string{"default"}, DependsOn: []Dependency{needs("db", ConditionHealthy, true)}}

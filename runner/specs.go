@@ -18,6 +18,9 @@ func (p *Project) Specs(of map[string]string) []Spec {
 			spec.Image = p.Name + "-" + name
 		}
 		spec.NamedImage = s.Image != ""
+		if s.Build != nil {
+			spec.Context = s.Build.Context
+		}
 		for _, v := range s.Volumes {
 			if v.Type == types.VolumeTypeVolume && v.Source != "" && !slices.Contains(spec.Volumes, v.Source) {
 				spec.Volumes = append(spec.Volumes, v.Source)
