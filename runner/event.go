@@ -57,5 +57,7 @@ func (s *Supervisor) event(service string, e Event) {
 	}
 	now := s.options.Now()
 	s.journal.Append(journal.Record{Time: now, Stream: EventStream(service), Kind: journal.KindEvent, Ref: string(e.Type), Text: e.Text, Body: body})
-	s.last[service] = note{text: e.Text, at: now}
+	if e.Type != EventWait { // what is waited for is the state's detail already
+		s.last[service] = note{text: e.Text, at: now}
+	}
 }

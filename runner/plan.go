@@ -220,6 +220,7 @@ func (p *planner) build(s *Spec) {
 			continue
 		}
 		if p.Busy[a.ID()] || slices.ContainsFunc(p.out.Actions, func(b Action) bool { return b.ID() == a.ID() }) {
+			p.out.Waits[s.Name] = Wait{Service: o.Name, Condition: "built"}
 			return
 		}
 	}
