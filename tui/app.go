@@ -106,7 +106,10 @@ func newApp(ctx context.Context, o Options) (*app, error) {
 	if getenv("NO_COLOR") != "" {
 		wanted = ThemeNone
 	}
-	d := &desk{ctx: ctx, source: o.Source, open: o, state: o.State, now: time.Now(), zone: time.Local,
+	ask := func(f func(context.Context) tea.Msg) tea.Cmd {
+		return func() tea.Msg { return f(ctx) }
+	}
+	d := &desk{source: o.Source, ask: ask, open: o, state: o.State, now: time.Now(), zone: time.Local,
 		signs: newSigns(asciiOnly(getenv)), keys: keys, marked: map[string]bool{}}
 	a := &app{desk: d, wanted: wanted, dark: true}
 	if wanted == ThemeLight {

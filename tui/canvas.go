@@ -154,22 +154,35 @@ func permute(ls []lane, i int, f func([]lane)) {
 func laneCrossings(ls []lane) int {
 	n := 0
 	for i, l := range ls {
-		for j, other := range ls {
-			if i == j {
-				continue
-			}
-			top, bottom := other.span()
-			if j < i && l.from.row >= top && l.from.row <= bottom { // on its way from its knot to its own lane
-				n++
-				if slices.ContainsFunc(other.to, func(k *knot) bool { return k.row == l.from.row }) {
-					n += 10
-				}
-			}
-			for _, k := range l.to {
-				if j > i && k.row >= top && k.row <= bottom && !slices.Contains(other.to, k) {
-					n++
-				}
-			}
+		for _, left := range ls[:i] {
+			n += left.crossedBefore(l)
+		}
+		for _, right := range ls[i+1:] {
+			n += right.crossedBehind(l)
+		}
+	}
+	return n
+}
+
+// crossedBefore is what it costs that a line meets this lane on its way from its knot to its own lane.
+func (l lane) crossedBefore(other lane) int {
+	top, bottom := l.span()
+	switch {
+	case other.from.row < top || other.from.row > bottom:
+		return 0
+	case slices.ContainsFunc(l.to, func(k *knot) bool { return k.row == other.from.row }):
+		return 11
+	}
+	return 1
+}
+
+// crossedBehind is what it costs that a line meets this lane on its way from its own lane to its targets.
+func (l lane) crossedBehind(other lane) int {
+	n := 0
+	top, bottom := l.span()
+	for _, k := range other.to {
+		if k.row >= top && k.row <= bottom && !slices.Contains(l.to, k) {
+			n++
 		}
 	}
 	return n

@@ -16,8 +16,8 @@ import (
 
 // desk is what the pages share: the session's state, how things look, and the way to ask for something.
 type desk struct {
-	ctx    context.Context // ends every request
 	source Source
+	ask    func(func(context.Context) tea.Msg) tea.Cmd // puts a question off the screen's loop; it ends with the screen
 	open   Options
 	state  session.State
 	last   uint64 // the journal's last sequence number, as far as the screen lets it show
@@ -66,11 +66,11 @@ type doneMsg struct {
 // run sends a command to the session.
 func (d *desk) run(text string, c session.Command) tea.Cmd {
 	d.note = note{text: text + " " + d.signs.cut, busy: true}
-	ctx, source := d.ctx, d.source
-	return func() tea.Msg {
+	source := d.source
+	return d.ask(func(ctx context.Context) tea.Msg {
 		_, err := source.Do(ctx, c)
 		return doneMsg{c, text, err}
-	}
+	})
 }
 
 // service finds a service's status.

@@ -216,35 +216,49 @@ func (p *graphPage) do(a action) (tea.Cmd, bool) {
 // walk goes along a line to the left or to the right, or to the neighbour above or below.
 func (p *graphPage) walk(a action) {
 	at := p.drawing.knots[p.name]
-	var to []string
-	switch a {
-	case actLeft, actRight:
-		for _, e := range p.drawing.edges {
-			if a == actLeft && e.to == p.name {
-				to = append(to, e.from)
-			}
-			if a == actRight && e.from == p.name {
-				to = append(to, e.to)
-			}
-		}
-	default:
-		for _, k := range p.drawing.columns[at.layer] {
-			if !k.bend && (a == actUp && k.row < at.row || a == actDown && k.row > at.row) {
-				to = append(to, k.name)
-			}
+	to := p.above(at, a)
+	if a == actLeft || a == actRight {
+		to = p.along(a)
+	}
+	var best *knot
+	for _, k := range to {
+		if best == nil || p.far(at, k) < p.far(at, best) {
+			best = k
 		}
 	}
-	best := ""
-	for _, name := range to {
-		k := p.drawing.knots[name]
-		if k != nil && (best == "" || p.far(at, k) < p.far(at, p.drawing.knots[best])) {
-			best = name
-		}
-	}
-	if best != "" {
-		p.name = best
+	if best != nil {
+		p.name = best.name
 		p.list.index = -1
 	}
+}
+
+// along are the services at the other ends of the selected one's lines.
+func (p *graphPage) along(a action) []*knot {
+	var to []*knot
+	for _, e := range p.drawing.edges {
+		other := ""
+		switch {
+		case a == actLeft && e.to == p.name:
+			other = e.from
+		case a == actRight && e.from == p.name:
+			other = e.to
+		}
+		if k := p.drawing.knots[other]; k != nil {
+			to = append(to, k)
+		}
+	}
+	return to
+}
+
+// above are the services of the same layer above or below a place.
+func (p *graphPage) above(at *knot, a action) []*knot {
+	var to []*knot
+	for _, k := range p.drawing.columns[at.layer] {
+		if !k.bend && (a == actUp && k.row < at.row || a == actDown && k.row > at.row) {
+			to = append(to, k)
+		}
+	}
+	return to
 }
 
 func (p *graphPage) far(a, b *knot) int {

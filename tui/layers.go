@@ -165,13 +165,20 @@ func crossings(columns [][]*knot) int {
 	for _, c := range columns {
 		for i, a := range c {
 			for _, b := range c[i+1:] {
-				for _, to := range a.after {
-					for _, other := range b.after {
-						if (a.row-b.row)*(to.row-other.row) < 0 {
-							n++
-						}
-					}
-				}
+				n += a.crosses(b)
+			}
+		}
+	}
+	return n
+}
+
+// crosses counts the crossings of the lines of two knots of one layer.
+func (k *knot) crosses(other *knot) int {
+	n := 0
+	for _, to := range k.after {
+		for _, end := range other.after {
+			if (k.row-other.row)*(to.row-end.row) < 0 {
+				n++
 			}
 		}
 	}
@@ -236,17 +243,23 @@ func settle(c []*knot, toward func(*knot) []*knot) {
 		for end+1 < len(c) && c[end+1].row == c[end].row+c[end].rows {
 			end++
 		}
-		push := 0
-		for i := start; i <= end; i++ {
-			push += c[i].row - want[i]
-		}
-		push /= end - start + 1
+		room := 1 << 20
 		if start > 0 {
-			push = min(push, c[start].row-c[start-1].row-c[start-1].rows)
+			room = c[start].row - c[start-1].row - c[start-1].rows
 		}
-		for i := start; i <= end && push > 0; i++ {
-			c[i].row -= push
-		}
+		raise(c[start:end+1], want[start:end+1], room)
 		start = end + 1
+	}
+}
+
+// raise moves knots that lie next to each other up by the mean of what they lie too low, as far as there is room.
+func raise(c []*knot, want []int, room int) {
+	push := 0
+	for i, k := range c {
+		push += k.row - want[i]
+	}
+	push = min(push/len(c), room)
+	for _, k := range c {
+		k.row -= max(push, 0)
 	}
 }

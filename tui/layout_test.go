@@ -90,20 +90,10 @@ func TestLayers(t *testing.T) {
 		columns := layers(names, edgesOf(services), 2)
 		at := map[string]*knot{}
 		for _, c := range columns {
-			for i, k := range c {
+			checkLayer(rt, c)
+			for _, k := range c {
 				if !k.bend {
 					at[k.name] = k
-				}
-				if i > 0 && k.row < c[i-1].row+c[i-1].rows {
-					rt.Fatalf("%s at row %d lies over %s at row %d", k.name, k.row, c[i-1].name, c[i-1].row)
-				}
-				if k.row < 0 {
-					rt.Fatalf("%s is at row %d", k.name, k.row)
-				}
-				for _, next := range k.after {
-					if next.layer != k.layer+1 {
-						rt.Fatalf("a line of %s goes over %d layers", k.name, next.layer-k.layer)
-					}
 				}
 			}
 		}
@@ -116,6 +106,20 @@ func TestLayers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkLayer fails where knots lie over each other, or a line leaves out a layer.
+func checkLayer(rt *rapid.T, c []*knot) {
+	for i, k := range c {
+		if k.row < 0 || i > 0 && k.row < c[i-1].row+c[i-1].rows {
+			rt.Fatalf("%s at row %d lies over what is above it", k.name, k.row)
+		}
+		for _, next := range k.after {
+			if next.layer != k.layer+1 {
+				rt.Fatalf("a line of %s goes over %d layers", k.name, next.layer-k.layer)
+			}
+		}
+	}
 }
 
 func TestLayersCutsCycles(t *testing.T) {

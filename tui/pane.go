@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"time"
@@ -182,11 +183,11 @@ func (p *pane) refresh() tea.Cmd {
 	}
 	p.busy = true
 	msg := pageMsg{pane: p, round: p.round, want: w, last: p.desk.last}
-	ctx, source := p.desk.ctx, p.desk.source
-	return func() tea.Msg {
+	source := p.desk.source
+	return p.desk.ask(func(ctx context.Context) tea.Msg {
 		msg.page, msg.err = source.Records(ctx, q)
 		return msg
-	}
+	})
 }
 
 // margin is the number of records to hold beyond what shows.

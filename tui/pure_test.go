@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -179,7 +180,9 @@ func TestRun(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			io.WriteString(keys, c.keys)
+			if _, err := io.WriteString(keys, c.keys); err != nil {
+				t.Error(err)
+			}
 		}()
 		got, err := Run(t.Context(), Options{Source: newShop(), Input: in, Output: io.Discard, Environ: []string{"TERM=xterm"}})
 		if err != nil || got != c.want {
@@ -207,7 +210,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		<-drawn
 		cancel()
 	}()
-	if got, err := Run(ctx, Options{Source: src, Input: in, Output: out}); err != context.Canceled || got != Detached {
+	if got, err := Run(ctx, Options{Source: src, Input: in, Output: out}); !errors.Is(err, context.Canceled) || got != Detached {
 		t.Errorf("%q, %v", got, err)
 	}
 }

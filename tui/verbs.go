@@ -30,9 +30,9 @@ func (d *desk) act(a action, names []string) tea.Cmd {
 	case actKill:
 		return open(&question{desk: d, text: "Kill " + some(names) + "?",
 			lost: "It ends at once: what it holds in memory and has not written is lost." + d.dependents(names),
-			answers: []answer{{"K", "kill", d.later(func() tea.Cmd {
+			answers: []answer{{"K", "kill", func() tea.Cmd {
 				return d.run("kill "+some(names), session.Command{Verb: session.VerbKill, Services: names})
-			})}}})
+			}}}})
 	case actShell:
 		return d.shell(names[0])
 	case actBrowser:
@@ -42,9 +42,6 @@ func (d *desk) act(a action, names []string) tea.Cmd {
 	}
 	return nil
 }
-
-// later puts off a command until its answer is chosen.
-func (d *desk) later(f func() tea.Cmd) func() tea.Cmd { return f }
 
 // startStop stops the services where one of them is to run, and starts them otherwise.
 func (d *desk) startStop(names []string) tea.Cmd {
@@ -78,9 +75,6 @@ func (d *desk) dependents(names []string) string {
 	}
 	return " " + some(others) + " need it."
 }
-
-// shellMsg tells that a shell or an editor has ended.
-type shellMsg struct{ err error }
 
 func (d *desk) shell(name string) tea.Cmd {
 	if d.open.Shell == nil {
@@ -127,13 +121,13 @@ func (d *desk) browse(name string) tea.Cmd {
 	}
 	url := fmt.Sprintf("%s://%s:%d", scheme, host, p.Host)
 	d.say("opens %s", url)
-	ctx, show := d.ctx, d.open.OpenURL
-	return func() tea.Msg {
+	show := d.open.OpenURL
+	return d.ask(func(ctx context.Context) tea.Msg {
 		if err := show(ctx, url); err != nil {
 			return doneMsg{text: "open " + url, err: err}
 		}
 		return nil
-	}
+	})
 }
 
 // browser is the program that shows an address.
@@ -166,7 +160,7 @@ func (a *app) commandDone(m doneMsg) {
 		a.outcome = Stopped
 	case everything && m.command.Verb == session.VerbKill && m.err == nil:
 		a.outcome = Killed
-	case m.err != nil && a.ctx.Err() == nil:
+	case m.err != nil:
 		if everything {
 			a.stopping = 0
 		}
