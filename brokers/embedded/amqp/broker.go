@@ -32,7 +32,7 @@ const (
 
 	// Publishers to queues with consumers are slowed down above slowAbove octets: every slowEvery messages they pause,
 	// twice as long with each slowStep, so that consumers get the processor and backlogs stay small.
-	slowAbove = 24 << 20
+	slowAbove = 16 << 20
 	slowStep  = 4 << 20
 	slowEvery = 16
 	slowMost  = 64 * time.Millisecond

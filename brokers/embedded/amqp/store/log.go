@@ -279,7 +279,7 @@ func (l *Log) reuse(b batch) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.batch.buf == nil {
+	if l.batch.buf == nil && l.batch.receipts == nil {
 		clear(b.puts)
 		clear(b.receipts)
 		l.batch = batch{b.buf[:0], b.puts[:0], b.receipts[:0]}

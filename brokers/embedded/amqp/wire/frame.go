@@ -23,7 +23,7 @@ const FrameOverhead = 8
 const frameEnd = 0xCE
 
 // readBuffer is the size of a Reader's buffer. Larger frames go through a scratch buffer of their own size.
-const readBuffer = 32 << 10
+const readBuffer = 16 << 10
 
 // Frame is one frame. Payload is valid until the next call of Reader.Next.
 type Frame struct {
