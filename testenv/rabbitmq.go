@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -81,13 +82,16 @@ func addresses(t testing.TB, host, id string) (amqp, management string) {
 	return docker(t, host, "port", id, "5672/tcp"), docker(t, host, "port", id, "15672/tcp")
 }
 
-// wait returns when the management answers, with the wanted version unless line is empty: of all its parts it is the last one up. RabbitMQ
-// tells nobody when it is, so this asks.
+// wait returns when the management answers, with the wanted version unless line is empty, and clients can connect: the
+// two come up in either order. RabbitMQ tells nobody when it is, so this asks.
 func (r Rabbit) wait(ctx context.Context, line string) error {
 	for {
 		version, err := r.version(ctx)
 		if err == nil && line != "" && !strings.HasPrefix(version, line+".") {
 			return fmt.Errorf("the image holds version %s", version)
+		}
+		if err == nil {
+			err = r.accepts(ctx)
 		}
 		if err == nil {
 			return nil
@@ -106,6 +110,19 @@ func (r Rabbit) version(ctx context.Context) (string, error) {
 	}
 	err := r.do(ctx, http.MethodGet, "/api/overview", &overview)
 	return overview.Version, err
+}
+
+// accepts tells whether clients can connect.
+func (r Rabbit) accepts(ctx context.Context) error {
+	where, err := url.Parse(r.AMQP)
+	if err != nil {
+		return err
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", where.Host)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // VirtualHost makes a virtual host of its own for one test and returns the URL for clients of it.

@@ -153,25 +153,35 @@ func redeliveredFlag(k *kit) {
 	}
 }
 
+// recoverRequeue speaks single frames, as recoverSame does: amqp091-go calls basic.recover deprecated.
 func recoverRequeue(k *kit) {
 	ch := k.channel()
-	queue := k.queue(ch, nil)
+	queue := k.durable(ch, nil)
 	k.send(ch, "", queue, "a", "b", "c")
-	deliveries := k.consume(ch, queue, nil)
-	k.must(receive(k, deliveries, "delivery").Ack(false), "ack a")
-	k.equal("held", k.receiveBodies(deliveries, 2), []string{"b", "c"})
-	k.must(ch.Recover(true), "recover")
-	for i, want := range []string{"b", "c"} {
-		msg := receive(k, deliveries, "delivery")
-		k.equal("again", []any{string(msg.Body), msg.Redelivered, msg.DeliveryTag}, []any{want, true, uint64(4 + i)})
+	w := k.wireOpen(usual)
+	w.call(1, basicConsume, uint16(0), short(queue), short("c"), uint8(0), fields(nil))
+	w.expect(1, basicConsumeOk)
+	delivered := func(body string, tag uint64, redelivered uint8) {
+		k.Helper()
+		a := w.expect(1, basicDeliver).arguments()
+		consumer, gotTag, again := a.text(), a.longLong(), a.octet()
+		_, got := w.content(1)
+		k.equal("delivery", []any{consumer, string(got), gotTag, again}, []any{"c", body, tag, redelivered})
 	}
+	delivered("a", 1, 0)
+	delivered("b", 2, 0)
+	delivered("c", 3, 0)
+	w.call(1, basicAck, uint64(1), uint8(0))
+	w.call(1, basicRecover, uint8(1))
+	w.expect(1, basicRecoverOk)
+	delivered("b", 4, 1)
+	delivered("c", 5, 1)
 }
 
 func recoverSame(k *kit) {
-	conn := k.dial()
-	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
-	k.refused(k.openPlain(conn).Recover(false), amqp.NotImplemented)
-	k.refused(receive(k, closed, "connection close"), amqp.NotImplemented, "NOT_IMPLEMENTED - requeue=false")
+	w := k.wireOpen(usual)
+	w.call(1, basicRecover, uint8(0))
+	w.refusal(amqp.NotImplemented, "NOT_IMPLEMENTED - requeue=false")
 }
 
 func recoverAsync(k *kit) {

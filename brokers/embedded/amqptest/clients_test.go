@@ -102,11 +102,8 @@ func (cs *clients) installed(t *testing.T, c client) string {
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), c.name+"-new-")
-	if err != nil {
+	fresh := fmt.Sprintf("%s-new-%d", dir, os.Getpid())
+	if err := os.MkdirAll(fresh, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(fresh)

@@ -156,6 +156,12 @@ func exchangeAutoDelete(k *kit) {
 	_, err := ch.QueueDelete(queue, false, false, false)
 	k.must(err, "delete the bound queue")
 	k.refused(k.openPlain(conn).ExchangeDeclarePassive(exchange, "fanout", false, true, false, false, nil), amqp.NotFound)
+
+	target := k.exchange(ch, "fanout", nil)
+	k.must(ch.ExchangeDeclare(exchange, "fanout", false, true, false, false, nil), "declare again")
+	k.must(ch.ExchangeBind(target, "", exchange, false, nil), "bind an exchange to it")
+	k.must(ch.ExchangeUnbind(target, "", exchange, false, nil), "unbind it")
+	k.refused(k.openPlain(conn).ExchangeDeclarePassive(exchange, "fanout", false, true, false, false, nil), amqp.NotFound)
 }
 
 func exchangeInternal(k *kit) {

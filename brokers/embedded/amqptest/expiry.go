@@ -141,18 +141,6 @@ func expirationValidated(k *kit) {
 	}
 }
 
-func (k *kit) awaitQueueEnd(conn *amqp.Connection, queue string) {
-	k.Helper()
-	k.eventually("the end of queue "+queue, func() bool {
-		ch := k.openPlain(conn)
-		_, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
-		if err == nil {
-			k.must(ch.Close(), "close the channel")
-		}
-		return err != nil && strings.Contains(err.Error(), "NOT_FOUND")
-	})
-}
-
 // queueExpires: only a redeclare, a get or a consumer counts as use, so looking passively does not keep it alive.
 func queueExpires(k *kit) {
 	conn := k.dial()

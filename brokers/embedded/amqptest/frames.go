@@ -9,7 +9,8 @@ func frameChecks() []check {
 		return check{name, func(k *kit) {
 			w := k.wireOpen(tuning{channelMax: 10, frameMax: 4096})
 			send(w)
-			w.refusal(code, texts...)
+			w.closing(0, connectionClose, code, texts...)
+			w.call(0, connectionCloseOk)
 		}}
 	}
 	cut := func(name string, code uint16, send func(w *wire)) check {
@@ -67,7 +68,7 @@ func frameChecks() []check {
 			publish(w)
 			w.frame(frameHeader, 1, encode(uint16(50), uint16(0), uint64(0), uint16(0)))
 		}, "UNEXPECTED_FRAME - expected content header for class 60"),
-		cut("field table of an unknown type", amqp.SyntaxError, func(w *wire) {
+		cut("field table of an unknown type", amqp.FrameError, func(w *wire) {
 			w.call(1, queueDeclare, uint16(0), short("q"), uint8(0), field("a", '?', uint8(1)))
 		}),
 		refused("field table longer than the frame", amqp.FrameError, func(w *wire) {

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait of the suite. It is generous because machines are shared; a wait ends with its event.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // kit is what one check works with: connections and names of its own, all gone when the check ends.
 type kit struct {

@@ -70,6 +70,8 @@ func queuePassive(k *kit) {
 	queue := k.queue(ch, amqp.Table{"x-max-length": int32(10)})
 	_, err := ch.QueueDeclarePassive(queue, true, true, false, false, amqp.Table{"x-max-length": int32(3)})
 	k.must(err, "passive declare looks at the name alone")
+	_, err = ch.QueueDeclarePassive(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"})
+	k.must(err, "not even at the type")
 	missing := k.name("missing")
 	_, err = k.openPlain(conn).QueueDeclarePassive(missing, false, false, false, false, nil)
 	k.refused(err, amqp.NotFound, "NOT_FOUND - no queue '"+missing+"' in vhost '/'")

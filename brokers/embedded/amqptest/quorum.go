@@ -148,7 +148,7 @@ func quorumGlobalPrefetch(k *kit) {
 	k.must(other.Qos(5, 0, true), "qos")
 	_, err := other.Consume(queue, "", false, false, false, false, nil)
 	k.refused(err, amqp.NotImplemented, "NOT_IMPLEMENTED - queue '"+queue+"' in vhost '/' does not support global qos")
-	receive(k, closed, "connection close")
+	k.refused(receive(k, closed, "connection close"), amqp.NotImplemented)
 }
 
 func quorumLimits(k *kit) {

@@ -87,6 +87,7 @@ func groups() []group {
 		{"acknowledge", acknowledgeChecks()},
 		{"transaction", transactionChecks()},
 		{"extension", extensionChecks()},
+		{"crowd", crowdChecks()},
 		{"firehose", firehoseChecks()},
 		{"management", managementChecks()},
 	}

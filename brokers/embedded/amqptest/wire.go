@@ -58,6 +58,8 @@ const (
 	basicGetOk               method = 60<<16 | 71
 	basicAck                 method = 60<<16 | 80
 	basicRecoverAsync        method = 60<<16 | 100
+	basicRecover             method = 60<<16 | 110
+	basicRecoverOk           method = 60<<16 | 111
 	confirmSelect            method = 85<<16 | 10
 	confirmSelectOk          method = 85<<16 | 11
 )
