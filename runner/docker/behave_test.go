@@ -201,7 +201,12 @@ func TestLost(t *testing.T) {
 		seen := make(chan runner.Observation, 100)
 		done := make(chan error, 1)
 		go func() { done <- watched.Watch(ctx, func(o runner.Observation) { seen <- o }) }()
-		defer func() { cancel(); _ = <-done }()
+		defer func() {
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
 		next := func(what string, is func(runner.Observation) bool) {
 			t.Helper()
 			for {
@@ -254,7 +259,12 @@ func TestImageChanges(t *testing.T) {
 		seen := make(chan runner.Observation, 100)
 		done := make(chan error, 1)
 		go func() { done <- r.Watch(ctx, func(o runner.Observation) { seen <- o }) }()
-		defer func() { cancel(); _ = <-done }()
+		defer func() {
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
 		if o := <-seen; o.Snapshot == nil || len(o.Snapshot.Images) != 0 {
 			t.Fatalf("first came %+v", o)
 		}

@@ -22,7 +22,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, e testenv.Engine)) {
 }
 
 // project loads a compose file with the files beside it that it needs, and a runtime for it.
-func project(t *testing.T, e testenv.Engine, compose string, files map[string]string, environ ...string) *Runtime {
+func project(t testing.TB, e testenv.Engine, compose string, files map[string]string, environ ...string) *Runtime {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
