@@ -47,7 +47,9 @@ func (a *app) printer(st session.State, f printerFlags) *printer {
 }
 
 // short is an instance's name without the project's.
-func (p *printer) short(instance string) string { return strings.TrimPrefix(final(instance), p.project+"-") }
+func (p *printer) short(instance string) string {
+	return strings.TrimPrefix(final(instance), p.project+"-")
+}
 
 // take prints records, and says so where some were lost.
 func (p *printer) take(records []journal.Record, lost uint64) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -43,6 +44,7 @@ func params(t *testing.T, dir, host string) testscript.Params {
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			project := testenv.ProjectName(t)
+			e.Values["env"], e.Values["started"] = e, started{}
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
@@ -59,7 +61,7 @@ func params(t *testing.T, dir, host string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession,
+			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession, "start": start, "signal": sendSignal, "ends": ends,
 		},
 	}
 }
@@ -162,4 +164,47 @@ func killSession(ts *testscript.TestScript, _ bool, _ []string) {
 	var state struct{ PID int }
 	ts.Check(json.NewDecoder(answer.Body).Decode(&state))
 	ts.Check(syscall.Kill(state.PID, syscall.SIGKILL))
+}
+
+// started are the commands of a script that run beside it.
+type started map[string]*exec.Cmd
+
+// start NAME COMMAND…: run a command beside the script. Its output goes to NAME.out and NAME.err.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: start NAME COMMAND [ARG...]")
+	}
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	c := exec.Command(path, args[2:]...)
+	c.Dir = ts.MkAbs(".")
+	c.Env = ts.Value("env").(*testscript.Env).Vars
+	for suffix, to := range map[string]*io.Writer{".out": &c.Stdout, ".err": &c.Stderr} {
+		f, err := os.Create(ts.MkAbs(args[0] + suffix))
+		ts.Check(err)
+		ts.Defer(func() { _ = f.Close() })
+		*to = f
+	}
+	ts.Check(c.Start())
+	ts.Value("started").(started)[args[0]] = c
+	ts.Defer(func() {
+		_ = c.Process.Kill() // it has ended already, unless the script failed
+		_ = c.Wait()
+	})
+}
+
+// signal NAME PROCESS: send INT or KILL to a command that was started.
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	c := ts.Value("started").(started)[args[1]]
+	ts.Check(c.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "KILL": os.Kill}[args[0]]))
+}
+
+// ends CODE PROCESS: a command that was started ends with this exit code; -1 is by a signal that it did not catch.
+func ends(ts *testscript.TestScript, _ bool, args []string) {
+	c := ts.Value("started").(started)[args[1]]
+	_ = c.Wait()
+	if code := strconv.Itoa(c.ProcessState.ExitCode()); code != args[0] {
+		ts.Logf("%s", ts.ReadFile(args[1]+".out")+ts.ReadFile(args[1]+".err"))
+		ts.Fatalf("exit code is %s, want %s", code, args[0])
+	}
 }

@@ -27,7 +27,7 @@ func (r *run) lines(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	l := &liveUp{run: r, client: c, signals: signals, did: make(chan outcome, 4), ended: make(chan struct{}, 1), exits: make(chan runner.Event, 64), code: -1}
+	l := &liveUp{run: r, client: c, signals: signals, did: make(chan outcome, 4), ended: make(chan error, 1), exits: make(chan runner.Event, 64), code: -1}
 	if !r.ours {
 		printf(r.app.err, "A session of project %q runs already; this up goes through it.\n", r.project.Name)
 		if _, err := c.Do(ctx, session.Command{Verb: session.VerbLogs}); err != nil {
@@ -49,7 +49,7 @@ type liveUp struct {
 	client  *session.Client
 	signals chan os.Signal
 	did     chan outcome
-	ended   chan struct{}     // every service has ended by itself
+	ended   chan error        // nil: every service has ended by itself; otherwise the session has, and they go on
 	exits   chan runner.Event // instances that have ended
 	printer *printer
 	reader  reader
@@ -83,10 +83,18 @@ func (l *liveUp) loop(ctx context.Context) error {
 		}
 		done = l.next(ctx)
 	}
+	l.catchUp(ctx)
 	stop()
 	wg.Wait()
 	_ = l.reader.drain(ctx, l.take)
 	return l.leave(ctx)
+}
+
+// catchUp waits until the last lines of what has ended are in the journal.
+func (l *liveUp) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, _ = l.client.Do(ctx, session.Command{Verb: session.VerbLogs, Services: l.scope}) // without it the output may lack its end; nothing depends on it
 }
 
 // next waits for one thing to happen and tells whether that was the last.
@@ -100,8 +108,15 @@ func (l *liveUp) next(ctx context.Context) bool {
 	case e := <-l.exits:
 		l.exited(ctx, e)
 		return false
-	case <-l.ended:
-		return !l.stopping
+	case err := <-l.ended:
+		if l.stopping && err == nil {
+			return false
+		}
+		if errors.Is(err, io.EOF) {
+			err = &runner.Error{Kind: runner.ErrEngine, Msg: "the session has ended without being asked to", Hint: "The services go on; `msdev up` takes them over.", Err: err}
+		}
+		l.failed(err)
+		return true
 	}
 }
 
@@ -171,9 +186,13 @@ func (l *liveUp) watch(ctx context.Context) {
 		}
 		return nil
 	})
-	if errors.Is(err, errAllEnded) || errors.Is(err, io.EOF) && ctx.Err() == nil {
-		l.ended <- struct{}{}
+	if ctx.Err() != nil {
+		return
 	}
+	if errors.Is(err, errAllEnded) {
+		err = nil
+	}
+	l.ended <- err
 }
 
 var errAllEnded = errors.New("everything has ended")

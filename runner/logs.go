@@ -35,6 +35,7 @@ type follows struct {
 type follow struct {
 	started time.Time
 	history bool // what was there before is in the journal
+	failed  bool // the output cannot be read
 	cancel  context.CancelFunc
 }
 
@@ -114,7 +115,7 @@ func (f *follows) end(ctx context.Context, in Instance, fw *follow, last time.Ti
 		delete(f.running, in.ID)
 		f.ended[in.ID] = fw.started
 	default:
-		fw.history = true
+		fw.history, fw.failed = true, true
 		f.retry(ctx, in, fw, err)
 	}
 }
@@ -139,7 +140,8 @@ func (f *follows) retry(ctx context.Context, in Instance, fw *follow, err error)
 	})
 }
 
-// CaughtUp returns once the output that the instances of the services had written before is in the journal. From then on
+// CaughtUp returns once the output that the instances of the services had written before, and all of those that have
+// ended, is in the journal. From then on
 // the output of every instance is followed, also where the session did not do so yet.
 func (s *Supervisor) CaughtUp(ctx context.Context, services []string) error {
 	w := caughtUp{scope: map[string]bool{}, done: make(chan struct{})}
@@ -176,7 +178,9 @@ func (f *follows) notify() {
 func (f *follows) behind(scope map[string]bool) bool {
 	for id, fw := range f.running {
 		for _, seen := range f.s.view.Seen {
-			if in, ok := seen.Instances[id]; ok && !fw.history && (len(scope) == 0 || scope[in.Service]) {
+			in, ok := seen.Instances[id]
+			reading := !fw.history || !in.Alive() && !fw.failed // what has ended is read to its end
+			if ok && reading && (len(scope) == 0 || scope[in.Service]) {
 				return true
 			}
 		}

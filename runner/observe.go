@@ -106,7 +106,17 @@ func (s *Supervisor) gone(runtime, id string) {
 	}
 }
 
+// removing tells whether an action of ours removes an instance, or puts another in its place.
+func (s *Supervisor) removing(in Instance) bool {
+	replace := Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Replaces: in.ID}
+	return s.view.Busy[onInstance(OpRemove, in).ID()] || s.view.Busy[replace.ID()]
+}
+
 func (s *Supervisor) forget(in Instance) {
+	if g := s.view.Goals[in.Service]; g.Want == WantRunning && g.Scale > 0 && !s.removing(in) {
+		g.Scale-- // somebody else removed it, and meant it: `docker compose down` on our project is not to be fought
+		s.view.Goals[in.Service] = g
+	}
 	mem := s.memory(in.Service)
 	delete(mem.Made, in.ID)
 	delete(mem.Started, in.ID)

@@ -146,6 +146,9 @@ func (s *Supervisor) judgeInstance(in Instance, goal Goal) (ServiceState, string
 	case InstanceRestarting:
 		return StateFailed, fmt.Sprintf("exited %d, will be restarted", in.ExitCode)
 	case InstanceExited, InstanceDead:
+		if s.view.Memories[in.Service].Cycle[in.ID] && goal.Want == WantRunning {
+			return StateStarting, "restarting"
+		}
 		return s.judgeExit(in, goal)
 	case InstanceRemoving:
 		return StateStopped, "being removed"

@@ -44,15 +44,15 @@ func (s *Supervisor) report(ctx context.Context, a Action, p Progress) {
 
 func (s *Supervisor) finish(ctx context.Context, a Action, seen []Observation, err error, took time.Duration) {
 	id := a.ID()
-	delete(s.view.Busy, id)
 	delete(s.cancels, id)
 	delete(s.progress, a.Service)
+	for _, o := range seen { // while it is still Busy, so that what it removed is known to be our own doing
+		s.observe(ctx, a.Runtime, o)
+	}
+	delete(s.view.Busy, id)
 	if err != nil && ctx.Err() == nil {
 		s.failed(ctx, a, err)
 		return
-	}
-	for _, o := range seen {
-		s.observe(ctx, a.Runtime, o)
 	}
 	s.done(a, seen, took)
 }

@@ -32,6 +32,7 @@ func (s *Session) do(ctx context.Context, cmd Command) (Result, error) {
 	case VerbLogs:
 		return Result{}, s.sup.CaughtUp(ctx, cmd.Services)
 	case VerbQuit:
+		s.refresh(ctx) // what the watchers see last
 		s.finish()
 		return Result{}, nil
 	}
@@ -243,6 +244,7 @@ func (s *Session) down(ctx context.Context, cmd Command) (Result, error) {
 		return Result{}, err
 	}
 	if len(cmd.Services) == 0 && !cmd.Down.Stay {
+		s.refresh(ctx)
 		s.finish()
 	}
 	return Result{}, nil

@@ -74,7 +74,7 @@ func (s *Session) serveWatch(w http.ResponseWriter, r *http.Request) {
 	enc := json.NewEncoder(w)
 	flush := http.NewResponseController(w)
 	var sent State
-	for {
+	for last := false; ; {
 		now, newer := s.current()
 		if p, differs := diff(sent, now); differs {
 			if enc.Encode(p) != nil || flush.Flush() != nil {
@@ -82,10 +82,13 @@ func (s *Session) serveWatch(w http.ResponseWriter, r *http.Request) {
 			}
 			sent = now
 		}
+		if last {
+			return
+		}
 		select {
 		case <-newer:
 		case <-s.quit:
-			return
+			last = true
 		case <-r.Context().Done():
 			return
 		}
