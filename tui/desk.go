@@ -159,7 +159,7 @@ func (d *desk) clock(t time.Time, w int) string {
 	return t.In(d.zone).Format("15:04:05")
 }
 
-// serviceOf is the service that a record's stream belongs to.
+// serviceOf is the service that a record's stream belongs to, empty where it is the project's.
 func serviceOf(r *journal.Record) string {
 	name, _, _ := strings.Cut(r.Stream, "/")
 	return name

@@ -47,7 +47,7 @@ func (p *linesPage) view(w, h int) []string {
 		r, ok := p.pane.selected()
 		title := []piece{{p.theme.strong, "line"}}
 		if ok {
-			title = []piece{{p.theme.strong, clean(serviceOf(&r))}, {p.theme.dim, " " + p.signs.dot + " detail"}}
+			title = []piece{{p.theme.strong, clean(either(serviceOf(&r) == "", p.state.Project, serviceOf(&r)))}, {p.theme.dim, " " + p.signs.dot + " detail"}}
 		}
 		bottom = append(bottom, p.rule(b.w, p.onDetail, title, "esc closes"))
 		bottom = append(bottom, p.detail.view(r, b.w, b.h-1)...)
@@ -152,7 +152,7 @@ func (p *linesPage) apply() error {
 	if !p.context {
 		return p.pane.filter(f, kinds)
 	}
-	find, err := finder(f)
+	find, err := highlights(f)
 	if err != nil {
 		return err
 	}

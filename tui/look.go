@@ -2,10 +2,12 @@ package tui
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
 	"strings"
 
 	"msdev/journal"
+	"msdev/runner"
 )
 
 // look is how a pane draws its records. Panes with equal looks lay a record out alike, so that a layout can be kept.
@@ -35,7 +37,7 @@ const (
 // lay lays out a record.
 func (k *look) lay(r *journal.Record) block {
 	if r.Kind == journal.KindEvent {
-		return block{lines: k.lines(k.event(r))}
+		return k.event(r)
 	}
 	line := journal.ParseLine(r.Text)
 	b := block{level: line.Level}
@@ -95,37 +97,43 @@ func (k *look) fields(line journal.Line) []piece {
 	return ps
 }
 
-// event is what an event shows: a sign for its type, and its text.
-func (k *look) event(r *journal.Record) []piece {
-	sign, st := k.eventSign(r.Ref)
-	return k.found(append([]piece{{st, sign + " "}}, k.tint(pieces(k.visible(r.Text)), k.eventText(r.Ref))...))
+// event lays out an event: a sign for its type, its text, and where something went wrong the way out.
+func (k *look) event(r *journal.Record) block {
+	e := runner.Event{Type: runner.EventType(r.Ref)}
+	if len(r.Body) > 0 && json.Unmarshal(r.Body, &e) != nil {
+		e = runner.Event{Type: runner.EventType(r.Ref)} // of another make; its text says enough
+	}
+	sign, st := k.eventSign(&e)
+	text := k.theme.dim
+	if st == k.theme.bad {
+		text = st
+	}
+	b := block{lines: k.lines(k.found(append([]piece{{st, sign + " "}}, k.tint(pieces(k.visible(r.Text)), text)...)))}
+	if e.Hint != "" {
+		b.lines = append(b.lines, []piece{{st, "  " + k.signs.to + " "}, {"", clean(e.Hint)}})
+	}
+	return b
 }
 
-func (k *look) eventSign(kind string) (string, style) {
-	switch kind {
-	case "healthy", "ready", "completed":
+func (k *look) eventSign(e *runner.Event) (string, style) {
+	switch e.Type {
+	case runner.EventHealthy, runner.EventBack, runner.EventFound:
 		return k.signs.ready, k.theme.ok
-	case "start", "create", "starting", "wait", "waiting", "pull", "build":
+	case runner.EventStart, runner.EventWait, runner.EventPull, runner.EventBuild:
 		return k.signs.busy, k.theme.busy
-	case "problem", "unhealthy", "fail", "failed", "die", "oom":
+	case runner.EventUnhealthy, runner.EventFail, runner.EventLost:
 		return k.signs.failed, k.theme.bad
-	case "exit", "crash":
-		return k.signs.failed, k.theme.bad
-	case "reload", "reloaded", "restart":
-		return k.signs.reloading, k.theme.info
-	case "warning":
-		return "!", k.theme.busy
-	case "stop", "stopped", "remove", "removed", "kill", "pause", "unpause":
+	case runner.EventExit:
+		if e.ExitCode == nil || *e.ExitCode != 0 {
+			return k.signs.failed, k.theme.bad
+		}
 		return k.signs.stopped, k.theme.dim
+	case runner.EventStop, runner.EventRemove, runner.EventPause:
+		return k.signs.stopped, k.theme.dim
+	case runner.EventWarning:
+		return "!", k.theme.busy
 	}
 	return k.signs.dot, k.theme.dim
-}
-
-func (k *look) eventText(kind string) style {
-	if _, st := k.eventSign(kind); st == k.theme.bad {
-		return st
-	}
-	return k.theme.dim
 }
 
 // lines breaks or cuts content.
@@ -203,20 +211,4 @@ func bodyLines(body []byte) []string {
 		return nil
 	}
 	return strings.Split(string(body), "\n")
-}
-
-// finder is the regular expression that highlights what a filter looks for, nil where it looks for no text. It follows
-// journal.Filter: case counts only where the text holds an upper-case letter.
-func finder(f journal.Filter) (*regexp.Regexp, error) {
-	if f.Text == "" || f.Invert {
-		return nil, nil
-	}
-	pattern := f.Text
-	if !f.Regexp {
-		pattern = regexp.QuoteMeta(pattern)
-	}
-	if !f.CaseSensitive && strings.ToLower(f.Text) == f.Text {
-		pattern = "(?i)" + pattern
-	}
-	return regexp.Compile(pattern)
 }

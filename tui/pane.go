@@ -81,7 +81,7 @@ func (p *pane) show(streams ...string) {
 
 // filter narrows what shows; the pane stays where it is.
 func (p *pane) filter(f journal.Filter, kinds journal.Kinds) error {
-	find, err := finder(f)
+	find, err := highlights(f)
 	if err != nil {
 		return err
 	}
@@ -95,6 +95,15 @@ func (p *pane) filter(f journal.Filter, kinds journal.Kinds) error {
 		}
 	}
 	return nil
+}
+
+// highlights is what to mark in the lines that a filter lets pass.
+func highlights(f journal.Filter) (*regexp.Regexp, error) {
+	find, err := f.Pattern()
+	if f.Invert {
+		find = nil
+	}
+	return find, err
 }
 
 // reset forgets what the window holds, not where the person looks.

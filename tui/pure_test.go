@@ -62,7 +62,7 @@ func TestPiecesKeepColoursOnly(t *testing.T) {
 }
 
 func TestHighlight(t *testing.T) {
-	find, err := finder(journal.Filter{Text: "b.d", Regexp: true})
+	find, err := highlights(journal.Filter{Text: "b.d", Regexp: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,9 +80,13 @@ func (s *shop) log(service, text string, body ...string) {
 }
 
 func (s *shop) event(service, kind, text string) {
+	hint := ""
+	if kind == "fail" {
+		hint = `,"hint":"Stop what holds it, or give gateway another port."`
+	}
 	at := noon.Add(-time.Minute).Add(time.Duration(s.journal.Last()) * 1004 * time.Millisecond)
 	s.journal.Append(journal.Record{Time: at, Stream: service + "/events", Kind: journal.KindEvent, Ref: kind, Text: text,
-		Body: []byte(`{"service":"` + service + `","attempt":2}`)})
+		Body: []byte(`{"type":"` + kind + `","service":"` + service + `","text":"` + text + `"` + hint + `}`)})
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -141,7 +145,8 @@ func newShop() *shop {
 		"main.main()", "\t/app/shipping/main.go:40 +0x65", "exit status 2", "one", "two", "three")
 	s.event("shipping", "exit", "exited 1 after 2.1s: panic: assignment to entry in nil map")
 	s.log("orders", `{"level":"ERROR","msg":"cannot ship","order":"7f0b","err":"no courier","trace_id":"9c1e4f2a7b6d5c4e3f2a1b0c9d8e7f6a"}`)
-	s.event("orders", "reload", "reloaded: orders/main.go changed, 0.9s")
+	s.event("", "warning", "orders: blkio_config is not applied")
+	s.event("gateway", "fail", "the port 8080 is taken")
 	return s
 }
 
