@@ -45,6 +45,9 @@ type Command struct {
 	Args []string // where it was written as a list
 }
 
+// IsZero tells that nothing was written.
+func (c Command) IsZero() bool { return c.Line == "" && len(c.Args) == 0 }
+
 // Ready is how to tell that a native service can take work. At most one is set.
 type Ready struct {
 	HTTP string   `yaml:"http"` // PORT/path

@@ -1,11 +1,15 @@
 package runner
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
 )
+
+// Native is the name of the runtime that runs services as processes of this machine.
+const Native = "process"
 
 // Specs returns what a plan needs to know of each enabled service, dependencies first. of names each service's runtime.
 func (p *Project) Specs(of map[string]string) []Spec {
@@ -18,6 +22,9 @@ func (p *Project) Specs(of map[string]string) []Spec {
 			spec.Image = p.Name + "-" + name
 		}
 		spec.NamedImage = s.Image != ""
+		if spec.Runtime == Native {
+			p.native(&spec)
+		}
 		if s.Build != nil {
 			spec.Context = s.Build.Context
 		}
@@ -29,6 +36,25 @@ func (p *Project) Specs(of map[string]string) []Spec {
 		specs = append(specs, spec)
 	}
 	return specs
+}
+
+// native makes a spec that of a process. Its image is what its x-msdev.build makes, and it is built by each up: that is the
+// edit-run loop, and the tools' own caches make it cheap.
+func (p *Project) native(spec *Spec) {
+	spec.Hash, spec.Image, spec.NamedImage, spec.PullPolicy = p.NativeHash(spec.Name), "", false, ""
+	if spec.Build = !p.Services[spec.Name].Build.IsZero(); spec.Build {
+		spec.Image, spec.PullPolicy = spec.Name, "build"
+	}
+}
+
+// NativeHash is the config hash of a service as a process: Compose's, and with it the settings that say how it runs.
+func (p *Project) NativeHash(service string) string {
+	s := p.Services[service]
+	raw, err := json.Marshal([]any{p.Hashes[service], s.Run, s.Build, s.Dir, s.Env, s.Ready})
+	if err != nil { // strings and numbers always marshal
+		return p.Hashes[service]
+	}
+	return sum(raw)
 }
 
 // Resources returns the networks and volumes that the project itself makes, with their config hashes.

@@ -229,6 +229,13 @@ func adopt(t *testing.T, f *fixture) {
 	in := f.up("web")
 	f.logged(in)
 	other := f.Runtime(t, f.project)
+	if f.Owns {
+		var e *runner.Error
+		if err := other.Watch(t.Context(), func(runner.Observation) {}); !errors.As(err, &e) || e.Hint == "" {
+			t.Errorf("a second runtime beside the owner: %v", err)
+		}
+		return
+	}
 	v := f.watchWith(other)
 	found, ok := v.seen.Instances[in.ID]
 	if !ok || !running(found) || found.Name != in.Name || found.Service != "web" || found.Hash != in.Hash {

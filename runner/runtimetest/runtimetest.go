@@ -30,6 +30,8 @@ type Harness struct {
 	Restarts bool
 	// Resources tells that the runtime has networks and volumes.
 	Resources bool
+	// Owns tells that what the runtime runs ends with it: a second one of the project is refused while it lives.
+	Owns bool
 }
 
 // Service is what a test wants to run.

@@ -1,0 +1,149 @@
+package process
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"msdev/runner"
+)
+
+// tailLines is how much of a failed build its error tells.
+const tailLines = 5
+
+// build runs x-msdev.build. What runs goes on running if it fails.
+func (r *Runtime) build(ctx context.Context, a runner.Action, report func(runner.Progress)) ([]runner.Observation, error) {
+	l, err := r.builder(a.Service)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.argv) == 0 {
+		return r.provide(runner.ResourceImage, a.Service)
+	}
+	cmd, err := l.command(l.argv)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var tail []string
+	code, err := r.piped(ctx, cmd, func(text string, _ bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if tail = append(tail, text); len(tail) > tailLines {
+			tail = tail[1:]
+		}
+		if report != nil {
+			report(runner.Progress{Text: text})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if code != 0 {
+		return nil, &runner.Error{Kind: runner.ErrFailed, Service: a.Service, Hint: "What runs was left as it is. Mend it, and run `msdev up` again.",
+			Msg: fmt.Sprintf("service %q: its build `%s` ended with exit code %d: %s", a.Service, strings.Join(l.argv, " "), code, strings.Join(tail, " / "))}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	res := runner.Resource{Key: a.Service, Name: a.Service, ID: r.version(a.Service)}
+	r.images[a.Service] = res
+	return []runner.Observation{r.tell(runner.Observation{Resource: &runner.ResourceChange{Kind: runner.ResourceImage, Resource: res}})}, nil
+}
+
+// builder tells how a service is built; without arguments it is not.
+func (r *Runtime) builder(service string) (launch, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := r.project.Service(service); err != nil {
+		return launch{}, err
+	}
+	l := launch{service: service, dir: r.dir(service)}
+	settings := r.project.Services[service]
+	if settings.Build.IsZero() {
+		return l, nil
+	}
+	t := templates{service: service, ports: r.ports.of(service, 1), volume: r.volume}
+	var err error
+	l.env = r.options.Environ // a build is the user's own: it sees nothing of the service
+	l.argv, err = t.command(settings.Build, func(string, int) (string, bool) { return "", false })
+	return l, err
+}
+
+// version names what a build has made. Where the service runs a file, it is the file's content, so that a build that changed
+// nothing restarts nothing; otherwise each build is a new version. r.mu is held.
+func (r *Runtime) version(service string) string {
+	in := &instance{ports: r.ports.of(service, 1), state: runner.Instance{Service: service}}
+	if l, err := r.launch(in); err == nil && strings.ContainsRune(l.argv[0], '/') && l.argv[0] != "/bin/sh" {
+		if path, err := l.lookUp(l.argv[0]); err == nil {
+			if sum, err := digest(path); err == nil {
+				return sum
+			}
+		}
+	}
+	return rand.Text()
+}
+
+func digest(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// piped runs a command to its end, its output line by line. When ctx ends, its process group is killed.
+func (r *Runtime) piped(ctx context.Context, cmd *exec.Cmd, emit func(text string, cut bool)) (int, error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return -1, err
+	}
+	defer reader.Close()
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = r.spawner.start(cmd, "")
+	_ = writer.Close()
+	if err != nil {
+		return -1, err
+	}
+	var read sync.WaitGroup
+	read.Go(func() { lines(reader, emit) })
+	code, err := r.finish(ctx, cmd)
+	_ = reader.SetReadDeadline(time.Now().Add(drain))
+	read.Wait()
+	return code, err
+}
+
+// finish waits for a command, and kills its process group when ctx ends or the command has.
+func (r *Runtime) finish(ctx context.Context, cmd *exec.Cmd) (int, error) {
+	over := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+			signalGroup(cmd.Process.Pid, syscall.SIGKILL)
+		case <-r.closing:
+			signalGroup(cmd.Process.Pid, syscall.SIGKILL)
+		case <-over:
+		}
+	})
+	ended(cmd.Process.Pid)
+	close(over)
+	watch.Wait()
+	signalGroup(cmd.Process.Pid, syscall.SIGKILL) // what it left in the background
+	code, err := r.spawner.wait(cmd)
+	return code, errors.Join(ctx.Err(), err)
+}

@@ -1,0 +1,312 @@
+package process
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"msdev/runner"
+)
+
+// loopback is where processes find each other.
+const loopback = "127.0.0.1"
+
+// ports says where each port of each native service is. It is made when a project is read, before anything runs, so that
+// services know of each other whatever starts first.
+type ports struct {
+	project  string
+	services map[string][]endpoint
+	names    map[string]string // every name that a service answers to in its networks
+}
+
+// endpoint is one port that a service of the file declares.
+type endpoint struct {
+	target   int    // as the file has it
+	protocol string // tcp, udp
+	given    bool   // the process is told where to listen; otherwise it listens on target, whatever we say
+	actual   int    // where it listens
+	publish  []published
+}
+
+// published is a port of this machine that leads to an endpoint.
+type published struct {
+	ip   string
+	port int
+}
+
+// plan finds the ports of a project's native services. Those of before are kept, as processes may have them.
+func plan(p *runner.Project, native func(string) bool, before *ports) (*ports, error) {
+	all := &ports{project: p.Name, services: map[string][]endpoint{}, names: map[string]string{}}
+	for _, service := range p.Order {
+		s := p.Compose.Services[service]
+		for _, name := range append([]string{service, s.ContainerName, s.Hostname}, aliases(p, service)...) {
+			if _, taken := all.names[name]; name != "" && (!taken || name == service) {
+				all.names[name] = service
+			}
+		}
+		if native(service) && !p.Services[service].Run.IsZero() {
+			all.services[service] = declared(p, service)
+		}
+	}
+	taken := map[int]bool{}
+	if before != nil {
+		for _, list := range before.services {
+			for _, e := range list {
+				taken[e.actual] = true
+			}
+		}
+	}
+	for _, service := range p.Order {
+		list := all.services[service]
+		for i := range list {
+			e := &list[i]
+			switch old := before.find(service, e.target); {
+			case !e.given:
+				e.actual = e.target
+			case old != nil && old.given:
+				e.actual = old.actual
+			default:
+				e.actual = freePort(fmt.Sprintf("%s/%s/%d", p.Name, service, e.target), taken)
+			}
+			taken[e.actual] = true
+		}
+	}
+	return all, all.collide(p)
+}
+
+func aliases(p *runner.Project, service string) []string {
+	var names []string
+	for _, n := range p.Compose.Services[service].Networks {
+		if n != nil {
+			names = append(names, n.Aliases...)
+		}
+	}
+	return names
+}
+
+// find returns the endpoint of a service that a port of the file stands for, or nil.
+func (p *ports) find(service string, target int) *endpoint {
+	if p == nil {
+		return nil
+	}
+	for i, e := range p.services[service] {
+		if e.target == target {
+			return &p.services[service][i]
+		}
+	}
+	return nil
+}
+
+// of returns the ports of one instance: those of the first are everybody's, a further one listens on private ports of its own
+// where it can be told to.
+func (p *ports) of(service string, number int) []endpoint {
+	list := slices.Clone(p.services[service])
+	if number > 1 {
+		taken := map[int]bool{}
+		for i := range list {
+			list[i].publish = nil
+			if list[i].given {
+				list[i].actual = freePort(fmt.Sprintf("%s/%s/%d/%d", p.project, service, list[i].target, number), taken)
+				taken[list[i].actual] = true
+			}
+		}
+	}
+	return list
+}
+
+// portTemplate is how a setting names a port that is handed over.
+var portTemplate = regexp.MustCompile(`\{\{-?\s*\.Port\s+(\d+)\s*-?\}\}`)
+
+// declared lists the ports that a service declares: in ports, expose, its readiness test and its settings.
+func declared(p *runner.Project, service string) []endpoint {
+	s, settings := p.Compose.Services[service], p.Services[service]
+	var list []endpoint
+	add := func(target int, protocol string) *endpoint {
+		protocol = cmp.Or(protocol, "tcp")
+		for i := range list {
+			if list[i].target == target && list[i].protocol == protocol {
+				return &list[i]
+			}
+		}
+		list = append(list, endpoint{target: target, protocol: protocol})
+		return &list[len(list)-1]
+	}
+	for _, port := range s.Ports {
+		e := add(int(port.Target), port.Protocol)
+		first, _, _ := strings.Cut(port.Published, "-")
+		if host, err := strconv.Atoi(first); err == nil && host > 0 {
+			e.publish = append(e.publish, published{cmp.Or(port.HostIP, loopback), host})
+		}
+	}
+	for _, text := range s.Expose {
+		span, protocol, _ := strings.Cut(text, "/")
+		from, to, ok := strings.Cut(span, "-")
+		first, err := strconv.Atoi(from)
+		last, err2 := strconv.Atoi(to)
+		if !ok || err2 != nil {
+			last = first
+		}
+		for n := first; err == nil && n <= last; n++ {
+			add(n, protocol)
+		}
+	}
+	if n := readyPort(settings.Ready); n > 0 {
+		add(n, "")
+	}
+	texts := append([]string{settings.Run.Line}, settings.Run.Args...)
+	for _, value := range s.Environment {
+		if value != nil {
+			texts = append(texts, *value)
+		}
+	}
+	for _, value := range settings.Env {
+		texts = append(texts, value)
+	}
+	for _, text := range texts {
+		for _, m := range portTemplate.FindAllStringSubmatch(text, -1) {
+			n, _ := strconv.Atoi(m[1])
+			add(n, "").given = true
+		}
+	}
+	if n, err := strconv.Atoi(portSetting(p, service)); err == nil {
+		for i := range list {
+			list[i].given = list[i].given || list[i].target == n && list[i].protocol == "tcp"
+		}
+	}
+	slices.SortStableFunc(list, func(a, b endpoint) int { return cmp.Compare(a.target, b.target) })
+	return list
+}
+
+// portSetting is the PORT that a service's own environment gives it.
+func portSetting(p *runner.Project, service string) string {
+	if v, ok := p.Services[service].Env["PORT"]; ok {
+		return v
+	}
+	if v := p.Compose.Services[service].Environment["PORT"]; v != nil {
+		return *v
+	}
+	return ""
+}
+
+// readyPort is the port that a readiness test asks.
+func readyPort(ready runner.Ready) int {
+	if text, _, _ := strings.Cut(ready.HTTP, "/"); text != "" {
+		n, _ := strconv.Atoi(text)
+		return n
+	}
+	return ready.TCP + ready.GRPC // one of them at most
+}
+
+// collide finds two services that want the same port of this machine.
+func (p *ports) collide(project *runner.Project) error {
+	type claim struct {
+		service string
+		fixed   bool
+	}
+	claims := map[string]claim{}
+	for _, service := range project.Order {
+		for _, e := range p.services[service] {
+			want := map[int]bool{} // whether the process itself listens there
+			for _, pub := range e.publish {
+				want[pub.port] = false
+			}
+			if !e.given {
+				want[e.actual] = true
+			}
+			for port, fixed := range want {
+				key := fmt.Sprintf("%d/%s", port, e.protocol)
+				other, taken := claims[key]
+				if taken && other.service != service {
+					return &runner.Error{Kind: runner.ErrUsage, Service: service,
+						Msg:  fmt.Sprintf("%s: services %q and %q both want port %d of this machine", project.Place("services", service), other.service, service, port),
+						Hint: fmt.Sprintf("Hand a free port over to one of them, by x-msdev: {env: {PORT: \"{{.Port %d}}\"}}, or publish another one.", e.target)}
+				}
+				claims[key] = claim{service, fixed}
+			}
+		}
+	}
+	return nil
+}
+
+// The private ports lie below those that kernels give to outgoing connections.
+const (
+	privateFirst = 20000
+	privateCount = 12000
+)
+
+// freePort finds a port that nobody has. Whatever has the same key gets the same port each time, if it is free.
+func freePort(key string, taken map[int]bool) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	at := int(h.Sum32() % privateCount)
+	for i := range privateCount {
+		port := privateFirst + (at+i)%privateCount
+		if !taken[port] && free(loopback, port, "tcp") {
+			return port
+		}
+	}
+	return privateFirst + at
+}
+
+// free tells whether nobody listens on a port. An address that is not this machine's counts as free: who listens there says more.
+func free(ip string, port int, protocol string) bool {
+	at := net.JoinHostPort(ip, strconv.Itoa(port))
+	if protocol == "udp" {
+		conn, err := net.ListenPacket("udp", at)
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
+	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+// vacant tells whether the ports that an instance needs are free.
+func (r *Runtime) vacant(service string, list []endpoint) error {
+	for _, e := range list {
+		if !free(loopback, e.actual, e.protocol) {
+			return r.taken(service, e.actual)
+		}
+		for _, pub := range e.publish {
+			if pub.port != e.actual && !free(pub.ip, pub.port, e.protocol) {
+				return r.taken(service, pub.port)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) taken(service string, port int) error {
+	who := "another program"
+	if name := holder(port); name != "" {
+		who = name
+	}
+	return &runner.Error{Kind: runner.ErrFailed, Service: service,
+		Msg:  fmt.Sprintf("service %q needs port %d, and %s listens there", service, port, who),
+		Hint: fmt.Sprintf("End it, or let the service listen elsewhere: x-msdev: {env: {PORT: \"{{.Port %d}}\"}}.", port)}
+}
+
+// shown are an instance's ports as people and other parts see them: where on this machine each of its ports is.
+func shown(list []endpoint) []runner.Port {
+	var all []runner.Port
+	for _, e := range list {
+		if len(e.publish) == 0 {
+			all = append(all, runner.Port{HostIP: loopback, Host: e.actual, Target: e.target, Protocol: e.protocol})
+		}
+		for _, pub := range e.publish {
+			all = append(all, runner.Port{HostIP: pub.ip, Host: pub.port, Target: e.target, Protocol: e.protocol})
+		}
+	}
+	return all
+}
