@@ -158,6 +158,7 @@ func (a *app) up(o upOptions, services []string) error {
 	case o.detach:
 		return r.detached(ctx)
 	case a.interactive() && !o.noScreen && !o.abort && !o.abortFailure:
+		r.onScreen = true
 		return r.screen(ctx)
 	default:
 		r.command.Up.Rollback = true
@@ -165,32 +166,38 @@ func (a *app) up(o upOptions, services []string) error {
 	}
 }
 
-// rehearse prints the plan.
+// rehearse prints the plan. It is made by a session in this process, so that one that runs is left alone.
 func (a *app) rehearse(r *run) error {
-	return a.with(session.Config{}, func(ctx context.Context, c *session.Client) error {
-		res, err := c.Do(ctx, r.command)
-		if err != nil {
-			return err
-		}
-		for _, action := range res.Plan {
-			printf(a.out, "%s\n", action)
-		}
-		if len(res.Plan) == 0 {
-			printf(a.err, "Nothing is to be done.\n")
-		}
-		return nil
-	})
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	c, err := session.Local(ctx, session.Config{Load: r.config.Load, Runtime: a.runtime}, wire)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	res, err := c.Do(ctx, r.command)
+	if err != nil {
+		return err
+	}
+	for _, action := range res.Plan {
+		printf(a.out, "%s\n", action)
+	}
+	if len(res.Plan) == 0 {
+		printf(a.err, "Nothing is to be done.\n")
+	}
+	return nil
 }
 
 // run is one `up`, however it is shown.
 type run struct {
-	app     *app
-	options upOptions
-	project *runner.Project
-	scope   []string // the services that are asked for, with what they need
-	command session.Command
-	config  session.Config
-	ours    bool // this up has started the session
+	app      *app
+	options  upOptions
+	project  *runner.Project
+	scope    []string // the services that are asked for, with what they need
+	command  session.Command
+	config   session.Config
+	ours     bool // this up has started the session
+	onScreen bool
 }
 
 // connect finds the project's session or starts it.
@@ -200,7 +207,22 @@ func (r *run) connect(ctx context.Context) (*session.Client, error) {
 		c, err = session.Spawn(ctx, r.config)
 		r.ours = err == nil
 	}
+	if err == nil {
+		r.warn(ctx, c)
+	}
 	return c, err
+}
+
+// warn prints what the session has to say of the project beyond what loading it has said: what its runtimes do not apply.
+func (r *run) warn(ctx context.Context, c *session.Client) {
+	if r.onScreen { // the events page shows it
+		return
+	}
+	enough := errors.New("one state is enough")
+	_ = c.Watch(ctx, func(st session.State) error { // a session that is gone says so at the next request
+		r.app.warn(slices.DeleteFunc(slices.Clone(st.Warnings), func(w string) bool { return slices.Contains(r.project.Warnings, w) })...)
+		return enough
+	})
 }
 
 // detached comes back when everything was started or, with --wait, is ready.

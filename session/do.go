@@ -68,16 +68,20 @@ func (s *Session) end(v Verb) {
 	}
 	poke(s.changed)
 	poke(s.moved)
-}
-
-func (s *Session) finish() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	select {
 	case <-s.quit:
 	default:
-		close(s.quit)
+		if s.quitting && s.working == 0 {
+			close(s.quit)
+		}
 	}
+}
+
+// finish ends the session as soon as no command is under way.
+func (s *Session) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quitting = true
 }
 
 // User is a runtime that can go on with the project read again, without losing sight of its instances.
@@ -110,7 +114,9 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 		}
 	}
 	s.sup.Update(ctx, specs, resources)
+	unsupported := s.shortcomings()
 	s.mu.Lock()
+	s.unsupported = unsupported
 	s.project, s.config.Load = p, load
 	s.linger = s.linger || cmd.Up.Linger
 	s.mu.Unlock()
@@ -146,7 +152,9 @@ func (s *Session) up(ctx context.Context, cmd Command) (Result, error) {
 		wctx, cancel = context.WithTimeout(ctx, cmd.Up.WaitTimeout)
 		defer cancel()
 	}
+	s.setComing(req.Scope)
 	err = s.sup.Do(wctx, req)
+	s.setComing(nil)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = s.late(ctx, cmd, req.Scope)
 	}
@@ -224,6 +232,38 @@ func (s *Session) rollback(ctx context.Context, up runner.Request) {
 	undo(runner.WantGone, made, &runner.Teardown{Networks: true})
 }
 
+// setComing notes the services of an up that is under way; nil: none is.
+func (s *Session) setComing(scope []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.coming = scope
+}
+
+func (s *Session) comingUp() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.coming
+}
+
+// sweep removes the instances of services that were made and never started, and the networks where nothing is left: an up
+// that was called off leaves nothing half made.
+func (s *Session) sweep(ctx context.Context, scope []string) error {
+	req := runner.Request{Goals: map[string]runner.Goal{}, Down: &runner.Teardown{Networks: true}}
+	for _, st := range s.sup.Statuses(ctx) {
+		unused := map[string]bool{}
+		for _, in := range st.Instances {
+			if in.State == runner.InstanceCreated && in.StartedAt.IsZero() {
+				unused[in.ID] = true
+			}
+		}
+		if slices.Contains(scope, st.Service) && len(unused) > 0 {
+			req.Goals[st.Service] = runner.Goal{Want: runner.WantGone, Only: unused, Volumes: true}
+			req.Scope = append(req.Scope, st.Service)
+		}
+	}
+	return s.sup.Do(ctx, req)
+}
+
 func (s *Session) down(ctx context.Context, cmd Command) (Result, error) {
 	known := s.sup.Statuses(ctx)
 	names, err := s.named(cmd.Services, known)
@@ -279,7 +319,8 @@ func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 	}
 	req := runner.Request{Goals: map[string]runner.Goal{}, Wait: cmd.Up.Wait}
 	for _, st := range known {
-		if !slices.Contains(names, st.Service) || len(st.Instances) == 0 {
+		ending := cmd.Verb == VerbStop || cmd.Verb == VerbKill // also what is still to come
+		if !slices.Contains(names, st.Service) || (len(st.Instances) == 0 && !ending) {
 			if slices.Contains(cmd.Services, st.Service) && cmd.Verb == VerbStart {
 				return Result{}, &runner.Error{Kind: runner.ErrFailed, Service: st.Service, Msg: fmt.Sprintf("service %q has no container to start", st.Service),
 					Hint: fmt.Sprintf("`msdev up %s` makes one.", st.Service)}
@@ -296,7 +337,14 @@ func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 	if cmd.Verb == VerbRestart {
 		req.Cycle = req.Scope
 	}
-	return Result{Changed: req.Scope}, s.sup.Do(ctx, req)
+	coming := s.comingUp()
+	if err := s.sup.Do(ctx, req); err != nil || coming == nil || req.Goals == nil {
+		return Result{Changed: req.Scope}, err
+	}
+	if cmd.Verb == VerbStop || cmd.Verb == VerbKill {
+		return Result{Changed: req.Scope}, s.sweep(ctx, coming)
+	}
+	return Result{Changed: req.Scope}, nil
 }
 
 func (s *Session) pause(ctx context.Context, cmd Command) (Result, error) {

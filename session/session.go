@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,18 +45,21 @@ type Session struct {
 	quit    chan struct{} // closed by a command that ends the session
 	changed chan struct{} // holds one token when the state may have changed
 
-	mu       sync.Mutex
-	project  *runner.Project
-	runtime  runner.Description
-	linger   bool
-	phase    Phase
-	state    State
-	version  chan struct{} // closed and replaced when state is
-	clients  int           // requests of clients that are open
-	watchers int
-	working  int           // commands under way
-	moved    chan struct{} // holds one token when clients or working changed
-	rates    rates
+	mu          sync.Mutex
+	project     *runner.Project
+	runtime     runner.Description
+	unsupported []string // what the runtimes do not apply of the project
+	linger      bool
+	phase       Phase
+	state       State
+	version     chan struct{} // closed and replaced when state is
+	clients     int           // requests of clients that are open
+	watchers    int
+	working     int           // commands under way
+	quitting    bool          // it ends when they are done
+	coming      []string      // services of an up that is under way
+	moved       chan struct{} // holds one token when clients or working changed
+	rates       rates
 }
 
 // Open reads the project and makes its session, which does nothing before Run.
@@ -70,6 +74,7 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	}
 	s := &Session{config: cfg, launch: launch, journal: journal.New(cfg.Journal), project: p, started: time.Now(), linger: cfg.Linger, phase: PhaseIdle,
 		quit: make(chan struct{}), changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), version: make(chan struct{})}
+	s.unsupported = s.shortcomings()
 	specs, resources, err := s.plan(p)
 	if err != nil {
 		return nil, err
@@ -77,6 +82,9 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	s.sup = runner.NewSupervisor(launch.Runtimes, s.journal, runner.SupervisorOptions{
 		Specs: specs, Resources: resources, Logs: cfg.Logs, History: cfg.History, Changed: func() { poke(s.changed) },
 	})
+	for _, text := range slices.Concat(launch.Notes, s.unsupported) {
+		s.journal.Append(journal.Record{Stream: runner.EventStream(""), Kind: journal.KindEvent, Ref: string(runner.EventWarning), Text: text})
+	}
 	s.state = s.frame(p)
 	for i := range specs {
 		s.state.Services = append(s.state.Services, runner.Status{Service: specs[i].Name, Runtime: specs[i].Runtime, Image: specs[i].Image,
@@ -186,8 +194,22 @@ func poke(c chan struct{}) {
 	}
 }
 
+// critic is a runtime that can say what of the project it does not apply.
+type critic interface{ Unsupported() []string }
+
+// shortcomings are what the runtimes do not apply of the project, each in one sentence.
+func (s *Session) shortcomings() []string {
+	var all []string
+	for _, rt := range s.launch.Runtimes {
+		if c, ok := rt.(critic); ok {
+			all = append(all, c.Unsupported()...)
+		}
+	}
+	return all
+}
+
 // frame is the state without its services.
 func (s *Session) frame(p *runner.Project) State {
-	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: append(p.Warnings[:len(p.Warnings):len(p.Warnings)], s.launch.Notes...),
+	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: slices.Concat(p.Warnings, s.launch.Notes, s.unsupported),
 		Started: s.started, PID: os.Getpid(), Rates: s.rates.now}
 }
