@@ -48,6 +48,9 @@ func (s *Supervisor) snapshot(runtime string, now Observed) {
 		case first && !again:
 			s.find(in)
 		default:
+			if _, making := s.view.making(in); !making {
+				s.letGo(in)
+			}
 			s.transition(Instance{}, in)
 		}
 	}
@@ -91,6 +94,9 @@ func (s *Supervisor) saw(runtime string, in Instance) {
 		return
 	}
 	old := seen.Instances[in.ID]
+	if _, making := s.view.making(in); old.ID == "" && !making {
+		s.letGo(in)
+	}
 	if old.ID != "" && in.Seen < old.Seen { // overtaken by a newer look
 		return
 	}
@@ -106,6 +112,14 @@ func (s *Supervisor) gone(runtime, id string) {
 	}
 }
 
+// letGo gives a service up whose instances somebody else makes or removes: what `docker compose` is asked on our project is
+// meant, and not to be fought. The next command that names the service takes it back.
+func (s *Supervisor) letGo(in Instance) {
+	if !in.OneOff && s.view.Goals[in.Service].Want == WantRunning {
+		delete(s.view.Goals, in.Service)
+	}
+}
+
 // removing tells whether an action of ours removes an instance, or puts another in its place.
 func (s *Supervisor) removing(in Instance) bool {
 	replace := Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Replaces: in.ID}
@@ -113,9 +127,8 @@ func (s *Supervisor) removing(in Instance) bool {
 }
 
 func (s *Supervisor) forget(in Instance) {
-	if g := s.view.Goals[in.Service]; g.Want == WantRunning && g.Scale > 0 && !s.removing(in) {
-		g.Scale-- // somebody else removed it, and meant it: `docker compose down` on our project is not to be fought
-		s.view.Goals[in.Service] = g
+	if !s.removing(in) {
+		s.letGo(in)
 	}
 	mem := s.memory(in.Service)
 	delete(mem.Made, in.ID)

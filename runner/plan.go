@@ -88,9 +88,9 @@ func (p *planner) busy(in Instance, ops ...Op) bool {
 }
 
 // making tells whether a create of an instance's number is under way, and which instance it replaces.
-func (p *planner) making(in Instance) (replaces string, busy bool) {
+func (v *View) making(in Instance) (replaces string, busy bool) {
 	prefix := strings.TrimSuffix(Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number}.ID(), "/")
-	for id := range p.Busy {
+	for id := range v.Busy {
 		if rest, ok := strings.CutPrefix(id, prefix); ok {
 			return strings.TrimSuffix(rest, "/"), true
 		}
@@ -150,7 +150,7 @@ func (p *planner) create(s *Spec, goal Goal, kept []Instance) {
 	if !p.image(s, goal) {
 		return
 	}
-	ready := p.ensure(s)
+	ready := p.ensure(s, goal)
 	seen := p.Seen[s.Runtime]
 	for _, in := range kept {
 		reason := p.diverged(s, goal, in)
@@ -242,7 +242,7 @@ func (p *planner) pull(s *Spec) {
 }
 
 // ensure emits the networks and volumes that the service still lacks, and tells whether all are there.
-func (p *planner) ensure(s *Spec) bool {
+func (p *planner) ensure(s *Spec, goal Goal) bool {
 	seen, ready := p.Seen[s.Runtime], true
 	for _, key := range s.Networks {
 		hash, ours := p.Resources.Networks[key]
@@ -254,7 +254,7 @@ func (p *planner) ensure(s *Spec) bool {
 		case !ok:
 			p.emitOnce(Action{Op: OpCreateNetwork, Runtime: s.Runtime, Key: key})
 			ready = false
-		case have.Hash != hash && have.Hash != "" && hash != "":
+		case have.Hash != hash && have.Hash != "" && hash != "" && goal.Recreate != RecreateNever:
 			p.renewNetwork(s.Runtime, key, have)
 			ready = false
 		}

@@ -228,15 +228,27 @@ func (s *Supervisor) cancelImages(service string) {
 	}
 }
 
-// Update takes in the services of a project that was read again. Goals stay; what is not in the file any more is an orphan.
+// Update takes in the services of a project that was read again. Goals stay, and nothing is replaced before a command names it;
+// what is not in the file any more is an orphan.
 func (s *Supervisor) Update(ctx context.Context, specs []Spec, r Resources) {
 	s.do(ctx, func() {
+		s.hold(sortedKeys(s.view.Goals))
 		s.view.Specs, s.view.Resources = specs, r
 		clear(s.specs)
 		for i := range specs {
 			s.specs[specs[i].Name] = &specs[i]
 		}
 	})
+}
+
+// hold keeps what runs as it is: changes of the file or of images are for the next command that names the services.
+func (s *Supervisor) hold(services []string) {
+	for _, service := range services {
+		if g := s.view.Goals[service]; g.Want == WantRunning {
+			g.Recreate = RecreateNever
+			s.view.Goals[service] = g
+		}
+	}
 }
 
 // Made returns the instances that were made, and those that were only started, under the current goals of services: what
@@ -330,6 +342,9 @@ func (s *Supervisor) settle() {
 		}
 		done, err := s.settled(p)
 		if done {
+			if !errors.Is(err, ErrSuperseded) {
+				s.hold(p.Scope)
+			}
 			p.done <- err
 		}
 		return done
