@@ -190,7 +190,10 @@ func settle(ctx context.Context, from <-chan amqp.Delivery, done <-chan struct{}
 func waiting(from <-chan amqp.Delivery) (batch []amqp.Delivery) {
 	for {
 		select {
-		case msg := <-from:
+		case msg, open := <-from:
+			if !open {
+				return batch
+			}
 			batch = append(batch, msg)
 		default:
 			return batch

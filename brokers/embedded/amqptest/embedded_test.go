@@ -70,6 +70,7 @@ func serve(dir string) error {
 // embedded is the embedded broker in a child process.
 type embedded struct {
 	dir              string
+	log              io.Writer // of the test that owns the broker: the checks that restart it end earlier
 	process          *exec.Cmd
 	stdin            io.Closer
 	addr, management string
@@ -90,7 +91,7 @@ func (e *embedded) start(t *testing.T) {
 	t.Helper()
 	e.process = exec.Command(os.Args[0])
 	e.process.Env = append(os.Environ(), dataVar+"="+e.dir)
-	e.process.Stderr = os.Stderr
+	e.process.Stderr = e.log
 	stdin, err := e.process.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +133,7 @@ func (e *embedded) Kill(t *testing.T) {
 
 func startEmbedded(t *testing.T) *embedded {
 	t.Helper()
-	e := &embedded{dir: t.TempDir()}
+	e := &embedded{dir: t.TempDir(), log: t.Output()}
 	e.start(t)
 	t.Cleanup(func() {
 		if err := e.end(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrClosed) {
