@@ -10,13 +10,14 @@ import (
 
 // column is one column of the services list.
 type column struct {
-	title string
-	right bool
-	rank  int // columns with a greater one fall away first when there is little room
-	cell  func(d *desk, s *runner.Status) (string, style)
-	order func(d *desk, a, b *runner.Status) int // how a sort by this column orders; nil: it cannot be sorted by
-	least int                                    // columns that it takes at least
-	most  int                                    // and at most
+	title    string
+	right    bool
+	rank     int // columns with a greater one fall away first when there is little room
+	cell     func(d *desk, s *runner.Status) (string, style)
+	order    func(d *desk, a, b *runner.Status) int // how a sort by this column orders; nil: it cannot be sorted by
+	least    int                                    // columns that it takes at least
+	most     int                                    // and at most
+	optional bool                                   // it is there only where some service has something to show in it
 }
 
 // serviceColumns is the table of them, from left to right. The first two are always there; the last takes what is left.
@@ -24,7 +25,7 @@ func serviceColumns(sg *signs) []column {
 	return []column{
 		{title: "SERVICE", rank: 0, least: 7, most: 24, cell: nameCell,
 			order: func(_ *desk, a, b *runner.Status) int { return strings.Compare(a.Service, b.Service) }},
-		{title: "STATE", rank: 0, least: 11, most: 22, cell: stateCell,
+		{title: "STATE", rank: 0, least: 11, most: 28, cell: stateCell,
 			order: func(_ *desk, a, b *runner.Status) int {
 				return cmp.Or(cmp.Compare(gravity(a.State), gravity(b.State)), strings.Compare(a.Detail, b.Detail))
 			}},
@@ -36,7 +37,7 @@ func serviceColumns(sg *signs) []column {
 			order: func(_ *desk, a, b *runner.Status) int { return cmp.Compare(measure(b.CPU), measure(a.CPU)) }},
 		{title: "MEM", right: true, rank: 2, least: 5, most: 5, cell: memoryCell,
 			order: func(_ *desk, a, b *runner.Status) int { return cmp.Compare(measure(b.Memory), measure(a.Memory)) }},
-		{title: "PORTS", rank: 5, least: 5, most: 18, cell: portsCell},
+		{title: "PORTS", rank: 5, least: 5, most: 18, cell: portsCell, optional: true},
 		{title: "LAST", rank: 6, least: 22, most: 1000, cell: nil,
 			order: func(_ *desk, a, b *runner.Status) int { return b.LastAt.Compare(a.LastAt) }},
 	}
@@ -150,7 +151,7 @@ func fit(d *desk, columns []column, rows []runner.Status, w int) (shown []column
 		shown, widths = shown[:0], widths[:0]
 		used := 2
 		for _, c := range columns {
-			if c.rank > limit {
+			if c.rank > limit || c.optional && c.empty(d, rows) {
 				continue
 			}
 			shown = append(shown, c)
@@ -171,6 +172,16 @@ func fit(d *desk, columns []column, rows []runner.Status, w int) (shown []column
 			return shown, widths
 		}
 	}
+}
+
+// empty tells whether no service has anything to show in the column.
+func (c *column) empty(d *desk, rows []runner.Status) bool {
+	for i := range rows {
+		if text, _ := c.cell(d, &rows[i]); text != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // The room of the columns behind the state that are empty where a service does not run: up to UP, where the number of
