@@ -67,6 +67,7 @@ type Spec struct {
 	PullPolicy string // always, missing, never, build, or empty
 	Hash       string // Compose's config hash
 	DependsOn  []Dependency
+	After      []string // services whose instances must exist before one of this service is made
 	Networks   []string // keys of the networks that it joins
 	Volumes    []string // keys of the named volumes that it mounts
 	Scale      int

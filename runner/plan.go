@@ -160,7 +160,7 @@ func (p *planner) create(s *Spec, goal Goal, kept []Instance) {
 		p.emit(Action{Op: OpCreate, Runtime: s.Runtime, Service: s.Name, Number: in.Number, Replaces: in.ID, Name: in.Name,
 			Reason: reason, Volumes: goal.Renew, Timeout: goal.Timeout})
 	}
-	if !ready {
+	if !ready || p.lacks(s) {
 		return
 	}
 	used := map[int]bool{}
@@ -177,6 +177,13 @@ func (p *planner) create(s *Spec, goal Goal, kept []Instance) {
 		missing--
 		p.emit(Action{Op: OpCreate, Runtime: s.Runtime, Service: s.Name, Number: n})
 	}
+}
+
+// lacks tells whether an instance is missing that a new one of s has to refer to (network_mode: service:x).
+func (p *planner) lacks(s *Spec) bool {
+	return slices.ContainsFunc(s.After, func(name string) bool {
+		return p.Goals[name].Want == WantRunning && p.Goals[name].Scale > 0 && len(p.instances[name]) == 0
+	})
 }
 
 // image emits the pull or build that the service needs first, and tells whether its image is there.

@@ -94,6 +94,7 @@ func TestPlan(t *testing.T) {
 		fails string // of web
 	}{
 		{name: "everything is created at once", scene: newScene(db, healthy), want: "create db\ncreate web", wait: "db healthy"},
+		{name: "what another one's namespace is needed for comes first", scene: newScene(db, Spec{Name: "web", After: []string{"db"}}), want: "create db"},
 		{name: "a dependency starts first", scene: newScene(db, healthy).has("db", InstanceCreated).has("web", InstanceCreated), want: "start db db1", wait: "db healthy"},
 		{name: "running is not healthy", scene: newScene(db, healthy).has("db", InstanceRunning, health(HealthStarting)).has("web", InstanceCreated), wait: "db healthy"},
 		{name: "healthy lets it start", scene: newScene(db, healthy).has("db", InstanceRunning, health(HealthHealthy)).has("web", InstanceCreated), want: "start web web1"},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 )
@@ -33,6 +34,7 @@ func (p *Project) Specs(of map[string]string) []Spec {
 				spec.Volumes = append(spec.Volumes, v.Source)
 			}
 		}
+		spec.After = shared(s)
 		specs = append(specs, spec)
 	}
 	return specs
@@ -55,6 +57,26 @@ func (p *Project) NativeHash(service string) string {
 		return p.Hashes[service]
 	}
 	return sum(raw)
+}
+
+// shared returns the services whose containers a service's container refers to: they must exist when it is made.
+func shared(s types.ServiceConfig) []string {
+	var names []string
+	for _, mode := range []string{s.NetworkMode, s.Ipc, s.Pid} {
+		if name, ok := strings.CutPrefix(mode, types.ServicePrefix); ok {
+			names = append(names, name)
+		}
+	}
+	for _, from := range s.VolumesFrom {
+		if name, _, _ := strings.Cut(from, ":"); name != "container" {
+			names = append(names, name)
+		}
+	}
+	for _, link := range s.Links {
+		name, _, _ := strings.Cut(link, ":")
+		names = append(names, name)
+	}
+	return names
 }
 
 // Resources returns the networks and volumes that the project itself makes, with their config hashes.
