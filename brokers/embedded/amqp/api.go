@@ -41,8 +41,8 @@ type handler func(r *http.Request) (any, error)
 
 func newAPI(b *Broker) http.Handler {
 	a := &api{b: b, mux: http.NewServeMux()}
-	for _, routes := range []map[string]handler{a.brokerRoutes(), a.topologyRoutes(), a.queueRoutes(), a.clientRoutes(),
-		a.definitionRoutes(), a.userRoutes()} {
+	for _, routes := range []map[string]handler{brokerAPI{a}.routes(), topologyAPI{a}.routes(), bindingAPI{a}.routes(),
+		queueAPI{a}.routes(), clientAPI{a}.routes(), definitionAPI{a}.routes(), userAPI{a}.routes()} {
 		for pattern, h := range routes {
 			a.mux.Handle(pattern, a.guard(pattern, h))
 		}

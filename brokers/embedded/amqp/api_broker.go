@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-func (a *api) brokerRoutes() map[string]handler {
+// brokerAPI serves the broker as a whole: overview, node, health.
+type brokerAPI struct{ *api }
+
+func (a brokerAPI) routes() map[string]handler {
 	ok := func(*http.Request) (any, error) { return map[string]string{"status": "ok"}, nil }
 	none := func(*http.Request) (any, error) { return []map[string]any{}, nil }
 	routes := map[string]handler{
@@ -41,7 +44,7 @@ func (a *api) brokerRoutes() map[string]handler {
 	return routes
 }
 
-func (a *api) whoami(r *http.Request) (any, error) {
+func (a brokerAPI) whoami(r *http.Request) (any, error) {
 	u := a.b.users.get(userName(r))
 	if u == nil {
 		return nil, notFound()
@@ -49,7 +52,7 @@ func (a *api) whoami(r *http.Request) (any, error) {
 	return map[string]any{"name": u.name, "tags": u.tags}, nil
 }
 
-func (a *api) overview(r *http.Request) (any, error) {
+func (a brokerAPI) overview(r *http.Request) (any, error) {
 	var queues, exchanges, consumers, channels, ready, unacked int
 	for _, v := range a.b.allVhosts() {
 		exchanges += len(v.allExchanges())
@@ -75,7 +78,7 @@ func (a *api) overview(r *http.Request) (any, error) {
 			"exchanges": exchanges, "queues": queues},
 		"queue_totals": map[string]any{"messages": ready + unacked, "messages_details": still, "messages_ready": ready,
 			"messages_ready_details": still, "messages_unacknowledged": unacked, "messages_unacknowledged_details": still},
-		"message_stats": a.b.metrics.stats(a.b, a.b.totals()),
+		"message_stats": a.b.metrics.stats(a.b, a.b.metrics.totals(a.b)),
 		"churn_rates":   map[string]any{},
 		"listeners":     a.listeners(), "contexts": []any{}, "user": userName(r),
 	}, nil
@@ -89,7 +92,7 @@ func exchangeTypes() []map[string]any {
 	return list
 }
 
-func (a *api) listeners() []map[string]any {
+func (a brokerAPI) listeners() []map[string]any {
 	a.b.mu.RLock()
 	defer a.b.mu.RUnlock()
 	list := []map[string]any{}
@@ -101,7 +104,7 @@ func (a *api) listeners() []map[string]any {
 	return list
 }
 
-func (a *api) node() map[string]any {
+func (a brokerAPI) node() map[string]any {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return map[string]any{"name": a.b.node, "type": "disc", "running": true, "os_pid": strconv.Itoa(os.Getpid()),
@@ -113,21 +116,21 @@ func (a *api) node() map[string]any {
 }
 
 // alive is the aliveness test: the vhost takes a message and gives it back.
-func (a *api) alive(r *http.Request) (any, error) {
+func (a brokerAPI) alive(r *http.Request) (any, error) {
 	if _, err := a.vhostOf(r); err != nil {
 		return nil, err
 	}
 	return map[string]string{"status": "ok"}, nil
 }
 
-func (a *api) alarms(*http.Request) (any, error) {
+func (a brokerAPI) alarms(*http.Request) (any, error) {
 	if a.b.pressed.Load() {
 		return nil, &httpError{http.StatusServiceUnavailable, "failed", "There are alarms in effect: memory"}
 	}
 	return map[string]string{"status": "ok"}, nil
 }
 
-func (a *api) portListener(r *http.Request) (any, error) {
+func (a brokerAPI) portListener(r *http.Request) (any, error) {
 	for _, l := range a.listeners() {
 		if strconv.Itoa(l["port"].(int)) == part(r, "port") {
 			return map[string]any{"status": "ok", "port": l["port"]}, nil
@@ -136,7 +139,7 @@ func (a *api) portListener(r *http.Request) (any, error) {
 	return nil, &httpError{http.StatusServiceUnavailable, "failed", "No active listener"}
 }
 
-func (a *api) protocolListener(r *http.Request) (any, error) {
+func (a brokerAPI) protocolListener(r *http.Request) (any, error) {
 	switch p := part(r, "protocol"); p {
 	case "amqp", "amqp091", "amqp0.9.1", "http":
 		return map[string]any{"status": "ok", "protocol": p}, nil

@@ -7,7 +7,10 @@ import (
 	"strconv"
 )
 
-func (a *api) clientRoutes() map[string]handler {
+// clientAPI serves connections, channels and consumers.
+type clientAPI struct{ *api }
+
+func (a clientAPI) routes() map[string]handler {
 	return map[string]handler{
 		"GET /api/connections":                 a.listConnections,
 		"GET /api/vhosts/{vhost}/connections":  a.listConnections,
@@ -16,12 +19,14 @@ func (a *api) clientRoutes() map[string]handler {
 		"GET /api/connections/{name}/channels": a.connectionChannels,
 		"GET /api/channels":                    a.listChannels,
 		"GET /api/vhosts/{vhost}/channels":     a.listChannels,
+		"GET /api/consumers":                   a.listConsumers,
+		"GET /api/consumers/{vhost}":           a.listConsumers,
 		"GET /api/channels/{name}":             a.getChannel,
 	}
 }
 
 // open are the connections past their handshake, of the vhost in the path if there is one.
-func (a *api) open(r *http.Request) []*conn {
+func (a clientAPI) open(r *http.Request) []*conn {
 	var list []*conn
 	for _, c := range a.b.connections() {
 		if v := part(r, "vhost"); c.opened.Load() && (v == "" || c.vhost.name == v) {
@@ -37,7 +42,7 @@ func addressJSON(out map[string]any, prefix string, addr net.Addr) {
 	out[prefix+"host"], out[prefix+"port"] = host, n
 }
 
-func (a *api) connectionJSON(c *conn) map[string]any {
+func (a clientAPI) connectionJSON(c *conn) map[string]any {
 	stats := c.stats()
 	rates := a.b.metrics.stats(c, stats)
 	state := "running"
@@ -56,7 +61,7 @@ func (a *api) connectionJSON(c *conn) map[string]any {
 	return out
 }
 
-func (a *api) listConnections(r *http.Request) (any, error) {
+func (a clientAPI) listConnections(r *http.Request) (any, error) {
 	var list []map[string]any
 	for _, c := range a.open(r) {
 		list = append(list, a.connectionJSON(c))
@@ -64,7 +69,7 @@ func (a *api) listConnections(r *http.Request) (any, error) {
 	return list, nil
 }
 
-func (a *api) connection(r *http.Request) (*conn, error) {
+func (a clientAPI) connection(r *http.Request) (*conn, error) {
 	for _, c := range a.b.connections() {
 		if c.opened.Load() && c.name == part(r, "name") {
 			return c, nil
@@ -73,7 +78,7 @@ func (a *api) connection(r *http.Request) (*conn, error) {
 	return nil, notFound()
 }
 
-func (a *api) getConnection(r *http.Request) (any, error) {
+func (a clientAPI) getConnection(r *http.Request) (any, error) {
 	c, err := a.connection(r)
 	if err != nil {
 		return nil, err
@@ -81,7 +86,7 @@ func (a *api) getConnection(r *http.Request) (any, error) {
 	return a.connectionJSON(c), nil
 }
 
-func (a *api) closeConnection(r *http.Request) (any, error) {
+func (a clientAPI) closeConnection(r *http.Request) (any, error) {
 	c, err := a.connection(r)
 	if err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func (a *api) closeConnection(r *http.Request) (any, error) {
 
 func (ch *channel) name() string { return fmt.Sprintf("%s (%d)", ch.conn.name, ch.id) }
 
-func (a *api) channelJSON(ch *channel) map[string]any {
+func (a clientAPI) channelJSON(ch *channel) map[string]any {
 	c := ch.conn
 	stats := a.b.metrics.stats(ch, ch.stats())
 	ch.mu.Lock()
@@ -109,7 +114,7 @@ func (a *api) channelJSON(ch *channel) map[string]any {
 		"connection_details": map[string]any{"name": c.name}}
 }
 
-func (a *api) channels(list []*conn) []map[string]any {
+func (a clientAPI) channels(list []*conn) []map[string]any {
 	out := []map[string]any{}
 	for _, c := range list {
 		for _, ch := range c.allChannels() {
@@ -119,9 +124,9 @@ func (a *api) channels(list []*conn) []map[string]any {
 	return out
 }
 
-func (a *api) listChannels(r *http.Request) (any, error) { return a.channels(a.open(r)), nil }
+func (a clientAPI) listChannels(r *http.Request) (any, error) { return a.channels(a.open(r)), nil }
 
-func (a *api) connectionChannels(r *http.Request) (any, error) {
+func (a clientAPI) connectionChannels(r *http.Request) (any, error) {
 	c, err := a.connection(r)
 	if err != nil {
 		return nil, err
@@ -129,7 +134,7 @@ func (a *api) connectionChannels(r *http.Request) (any, error) {
 	return a.channels([]*conn{c}), nil
 }
 
-func (a *api) getChannel(r *http.Request) (any, error) {
+func (a clientAPI) getChannel(r *http.Request) (any, error) {
 	for _, c := range a.open(r) {
 		for _, ch := range c.allChannels() {
 			if ch.name() == part(r, "name") {
@@ -154,7 +159,7 @@ func consumerJSON(c *consumer, active bool) map[string]any {
 			"node": c.q.broker.node, "peer_host": "", "peer_port": 0}}
 }
 
-func (a *api) consumers(keep func(*consumer) bool) []map[string]any {
+func (a clientAPI) consumers(keep func(*consumer) bool) []map[string]any {
 	list := []map[string]any{}
 	for _, v := range a.b.allVhosts() {
 		for _, q := range v.allQueues() {
@@ -169,7 +174,7 @@ func (a *api) consumers(keep func(*consumer) bool) []map[string]any {
 	return list
 }
 
-func (a *api) listConsumers(r *http.Request) (any, error) {
+func (a clientAPI) listConsumers(r *http.Request) (any, error) {
 	v := part(r, "vhost")
 	return a.consumers(func(c *consumer) bool { return v == "" || c.q.vhost.name == v }), nil
 }

@@ -35,7 +35,10 @@ type bindingBody struct {
 	Arguments   map[string]any `json:"arguments"`
 }
 
-func (a *api) definitionRoutes() map[string]handler {
+// definitionAPI serves definitions, in and out.
+type definitionAPI struct{ *api }
+
+func (a definitionAPI) routes() map[string]handler {
 	return map[string]handler{
 		"GET /api/definitions":          a.exportAll,
 		"POST /api/definitions":         a.importAll,
@@ -51,7 +54,7 @@ func newDefinitions() definitions {
 		Queues: []queueBody{}, Bindings: []bindingBody{}}
 }
 
-func (a *api) exportAll(*http.Request) (any, error) {
+func (a definitionAPI) exportAll(*http.Request) (any, error) {
 	d := newDefinitions()
 	for _, u := range a.b.users.all() {
 		d.Users = append(d.Users, u.definition())
@@ -64,7 +67,7 @@ func (a *api) exportAll(*http.Request) (any, error) {
 	return d, nil
 }
 
-func (a *api) exportVhost(r *http.Request) (any, error) {
+func (a definitionAPI) exportVhost(r *http.Request) (any, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -105,7 +108,7 @@ func (d *definitions) add(v *vhost, name string) {
 
 func predeclared(name string) bool { return len(name) >= 4 && name[:4] == "amq." }
 
-func (a *api) importAll(r *http.Request) (any, error) {
+func (a definitionAPI) importAll(r *http.Request) (any, error) {
 	var d definitions
 	if err := body(r, &d); err != nil {
 		return nil, err
@@ -126,7 +129,7 @@ func (a *api) importAll(r *http.Request) (any, error) {
 	return noContent, a.importInto(r, d, "")
 }
 
-func (a *api) importVhost(r *http.Request) (any, error) {
+func (a definitionAPI) importVhost(r *http.Request) (any, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -139,7 +142,7 @@ func (a *api) importVhost(r *http.Request) (any, error) {
 }
 
 // importInto declares exchanges, queues and bindings, each in its own vhost unless one is given.
-func (a *api) importInto(r *http.Request, d definitions, only string) error {
+func (a definitionAPI) importInto(r *http.Request, d definitions, only string) error {
 	find := func(name string) (*vhost, error) {
 		if only != "" {
 			name = only

@@ -9,7 +9,10 @@ import (
 	"msdev/brokers/embedded/amqp/wire"
 )
 
-func (a *api) queueRoutes() map[string]handler {
+// queueAPI serves queues and messages.
+type queueAPI struct{ *api }
+
+func (a queueAPI) routes() map[string]handler {
 	return map[string]handler{
 		"GET /api/queues":                            a.listQueues,
 		"GET /api/queues/{vhost}":                    a.listQueues,
@@ -20,12 +23,11 @@ func (a *api) queueRoutes() map[string]handler {
 		"GET /api/queues/{vhost}/{name}/bindings":    a.queueBindings,
 		"POST /api/queues/{vhost}/{name}/get":        a.getMessages,
 		"POST /api/queues/{vhost}/{name}/actions":    func(*http.Request) (any, error) { return noContent, nil },
-		"GET /api/consumers":                         a.listConsumers,
-		"GET /api/consumers/{vhost}":                 a.listConsumers,
+		"POST /api/exchanges/{vhost}/{name}/publish": a.publish,
 	}
 }
 
-func (a *api) queueJSON(q *queue) map[string]any {
+func (a queueAPI) queueJSON(q *queue) map[string]any {
 	s := q.snapshot()
 	still := map[string]any{"rate": 0.0}
 	out := map[string]any{"name": q.name, "vhost": q.vhost.name, "type": q.set.kind, "durable": q.durable, "auto_delete": q.autoDelete,
@@ -51,7 +53,7 @@ func (a *api) queueJSON(q *queue) map[string]any {
 	return out
 }
 
-func (a *api) listQueues(r *http.Request) (any, error) {
+func (a queueAPI) listQueues(r *http.Request) (any, error) {
 	vhosts, err := a.vhostsOf(r)
 	if err != nil {
 		return nil, err
@@ -65,7 +67,7 @@ func (a *api) listQueues(r *http.Request) (any, error) {
 	return list, nil
 }
 
-func (a *api) queueOf(r *http.Request) (*queue, error) {
+func (a queueAPI) queueOf(r *http.Request) (*queue, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -78,7 +80,7 @@ func (a *api) queueOf(r *http.Request) (*queue, error) {
 	return nil, notFound()
 }
 
-func (a *api) getQueue(r *http.Request) (any, error) {
+func (a queueAPI) getQueue(r *http.Request) (any, error) {
 	q, err := a.queueOf(r)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (q queueBody) method(name string) *wire.QueueDeclare {
 	return &wire.QueueDeclare{Queue: name, Durable: q.Durable == nil || *q.Durable, AutoDelete: bool(q.AutoDelete), Arguments: jsonTable(q.Arguments)}
 }
 
-func (a *api) putQueue(r *http.Request) (any, error) {
+func (a queueAPI) putQueue(r *http.Request) (any, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -123,7 +125,7 @@ func (a *api) putQueue(r *http.Request) (any, error) {
 	return done(answer, e)
 }
 
-func (a *api) deleteQueue(r *http.Request) (any, error) {
+func (a queueAPI) deleteQueue(r *http.Request) (any, error) {
 	q, err := a.queueOf(r)
 	if err != nil {
 		return nil, err
@@ -141,7 +143,7 @@ func (a *api) deleteQueue(r *http.Request) (any, error) {
 	return noContent, nil
 }
 
-func (a *api) purgeQueue(r *http.Request) (any, error) {
+func (a queueAPI) purgeQueue(r *http.Request) (any, error) {
 	q, err := a.queueOf(r)
 	if err != nil {
 		return nil, err
@@ -155,7 +157,7 @@ func (a *api) purgeQueue(r *http.Request) (any, error) {
 	return noContent, nil
 }
 
-func (a *api) queueBindings(r *http.Request) (any, error) {
+func (a queueAPI) queueBindings(r *http.Request) (any, error) {
 	q, err := a.queueOf(r)
 	if err != nil {
 		return nil, err
@@ -172,7 +174,7 @@ type getBody struct {
 }
 
 // getMessages takes messages; what is to be requeued goes back after all were taken.
-func (a *api) getMessages(r *http.Request) (any, error) {
+func (a queueAPI) getMessages(r *http.Request) (any, error) {
 	q, err := a.queueOf(r)
 	if err != nil {
 		return nil, err
@@ -224,7 +226,7 @@ func getOutcome(mode string) outcome {
 }
 
 func messageJSON(q *queue, e *entry, left int, in getBody) (map[string]any, error) {
-	raw, content, err := q.content(e)
+	raw, content, err := e.content(q)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +254,7 @@ type publishBody struct {
 	Encoding   string         `json:"payload_encoding"`
 }
 
-func (a *api) publish(r *http.Request) (any, error) {
+func (a queueAPI) publish(r *http.Request) (any, error) {
 	v, x, err := a.exchangeOf(r)
 	if err != nil {
 		return nil, err

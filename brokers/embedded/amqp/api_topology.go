@@ -1,40 +1,26 @@
 package amqp
 
 import (
-	"encoding/base64"
-	"hash/crc32"
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"msdev/brokers/embedded/amqp/wire"
 )
 
-func (a *api) topologyRoutes() map[string]handler {
-	routes := map[string]handler{
-		"GET /api/vhosts":                                  a.listVhosts,
-		"GET /api/vhosts/{vhost}":                          a.getVhost,
-		"PUT /api/vhosts/{vhost}":                          a.putVhost,
-		"DELETE /api/vhosts/{vhost}":                       a.deleteVhost,
-		"GET /api/vhosts/{vhost}/permissions":              a.vhostPermissions,
-		"GET /api/exchanges":                               a.listExchanges,
-		"GET /api/exchanges/{vhost}":                       a.listExchanges,
-		"GET /api/exchanges/{vhost}/{name}":                a.getExchange,
-		"PUT /api/exchanges/{vhost}/{name}":                a.putExchange,
-		"DELETE /api/exchanges/{vhost}/{name}":             a.deleteExchange,
-		"POST /api/exchanges/{vhost}/{name}/publish":       a.publish,
-		"GET /api/exchanges/{vhost}/{name}/bindings/{end}": a.exchangeBindings,
-		"GET /api/bindings":                                a.listBindings,
-		"GET /api/bindings/{vhost}":                        a.listBindings,
+// topologyAPI serves virtual hosts, exchanges and bindings.
+type topologyAPI struct{ *api }
+
+func (a topologyAPI) routes() map[string]handler {
+	return map[string]handler{
+		"GET /api/vhosts":                      a.listVhosts,
+		"GET /api/vhosts/{vhost}":              a.getVhost,
+		"PUT /api/vhosts/{vhost}":              a.putVhost,
+		"DELETE /api/vhosts/{vhost}":           a.deleteVhost,
+		"GET /api/exchanges":                   a.listExchanges,
+		"GET /api/exchanges/{vhost}":           a.listExchanges,
+		"GET /api/exchanges/{vhost}/{name}":    a.getExchange,
+		"PUT /api/exchanges/{vhost}/{name}":    a.putExchange,
+		"DELETE /api/exchanges/{vhost}/{name}": a.deleteExchange,
 	}
-	for _, kind := range []string{"q", "e"} {
-		path := " /api/bindings/{vhost}/e/{source}/" + kind + "/{destination}"
-		routes["GET"+path] = a.bindingsBetween(kind)
-		routes["POST"+path] = a.bindBetween(kind)
-		routes["GET"+path+"/{props}"] = a.oneBinding(kind)
-		routes["DELETE"+path+"/{props}"] = a.unbindBetween(kind)
-	}
-	return routes
 }
 
 func (a *api) vhostJSON(v *vhost) map[string]any {
@@ -59,7 +45,7 @@ func notNil[T any](list []T) []T {
 	return list
 }
 
-func (a *api) listVhosts(*http.Request) (any, error) {
+func (a topologyAPI) listVhosts(*http.Request) (any, error) {
 	var list []map[string]any
 	for _, v := range a.b.allVhosts() {
 		list = append(list, a.vhostJSON(v))
@@ -67,7 +53,7 @@ func (a *api) listVhosts(*http.Request) (any, error) {
 	return list, nil
 }
 
-func (a *api) getVhost(r *http.Request) (any, error) {
+func (a topologyAPI) getVhost(r *http.Request) (any, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -83,7 +69,7 @@ type vhostSettings struct {
 	Tracing     *bool  `json:"tracing"`
 }
 
-func (a *api) putVhost(r *http.Request) (any, error) {
+func (a topologyAPI) putVhost(r *http.Request) (any, error) {
 	var s vhostSettings
 	if err := body(r, &s); err != nil {
 		return nil, err
@@ -126,7 +112,7 @@ func (b *Broker) declareVhost(name string, s vhostSettings) bool {
 	return !known
 }
 
-func (a *api) deleteVhost(r *http.Request) (any, error) {
+func (a topologyAPI) deleteVhost(r *http.Request) (any, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -151,13 +137,13 @@ func (a *api) deleteVhost(r *http.Request) (any, error) {
 	return noContent, nil
 }
 
-func (a *api) exchangeJSON(v *vhost, x *exchange) map[string]any {
+func (a topologyAPI) exchangeJSON(v *vhost, x *exchange) map[string]any {
 	return map[string]any{"name": x.name, "vhost": v.name, "type": x.kind, "durable": x.durable, "auto_delete": x.autoDelete,
 		"internal": x.internal, "arguments": tableJSON(x.args), "user_who_performed_action": x.creator,
 		"message_stats": a.b.metrics.stats(x, x.stats())}
 }
 
-func (a *api) listExchanges(r *http.Request) (any, error) {
+func (a topologyAPI) listExchanges(r *http.Request) (any, error) {
 	vhosts, err := a.vhostsOf(r)
 	if err != nil {
 		return nil, err
@@ -188,7 +174,7 @@ func (a *api) exchangeOf(r *http.Request) (*vhost, *exchange, error) {
 	return v, x, asError(e)
 }
 
-func (a *api) getExchange(r *http.Request) (any, error) {
+func (a topologyAPI) getExchange(r *http.Request) (any, error) {
 	v, x, err := a.exchangeOf(r)
 	if err != nil {
 		return nil, err
@@ -211,7 +197,7 @@ func (e exchangeBody) method(name string) *wire.ExchangeDeclare {
 		AutoDelete: bool(e.AutoDelete), Internal: bool(e.Internal), Arguments: jsonTable(e.Arguments)}
 }
 
-func (a *api) putExchange(r *http.Request) (any, error) {
+func (a topologyAPI) putExchange(r *http.Request) (any, error) {
 	v, err := a.vhostOf(r)
 	if err != nil {
 		return nil, err
@@ -231,135 +217,10 @@ func (a *api) putExchange(r *http.Request) (any, error) {
 	return done(answer, v.declareExchange(e.method(name), userName(r)))
 }
 
-func (a *api) deleteExchange(r *http.Request) (any, error) {
+func (a topologyAPI) deleteExchange(r *http.Request) (any, error) {
 	v, x, err := a.exchangeOf(r)
 	if err != nil {
 		return nil, err
 	}
 	return done(noContent, v.deleteExchange(x.name, r.URL.Query().Get("if-unused") == "true"))
-}
-
-// propsKey names a binding in a path: its key, and for arguments a hash of them.
-func propsKey(b *binding) string {
-	key := url.QueryEscape(b.key)
-	if len(b.args) == 0 {
-		if key == "" {
-			return "~"
-		}
-		return key
-	}
-	sum := crc32.ChecksumIEEE([]byte(canonical(b.args)))
-	return key + "~" + base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(uint64(sum), 36)))
-}
-
-func bindingJSON(v *vhost, b *binding) map[string]any {
-	kind, name := b.destination()
-	return map[string]any{"source": b.source.name, "vhost": v.name, "destination": name, "destination_type": kind,
-		"routing_key": b.key, "arguments": tableJSON(b.args), "properties_key": propsKey(b)}
-}
-
-// bindings lists what a filter lets through.
-func (a *api) bindings(r *http.Request, keep func(*binding) bool) ([]map[string]any, error) {
-	vhosts, err := a.vhostsOf(r)
-	if err != nil {
-		return nil, err
-	}
-	var list []map[string]any
-	for _, v := range vhosts {
-		for _, b := range v.allBindings() {
-			if keep(b) {
-				list = append(list, bindingJSON(v, b))
-			}
-		}
-	}
-	return list, nil
-}
-
-func (a *api) listBindings(r *http.Request) (any, error) {
-	return a.bindings(r, func(*binding) bool { return true })
-}
-
-func (a *api) exchangeBindings(r *http.Request) (any, error) {
-	_, x, err := a.exchangeOf(r)
-	if err != nil {
-		return nil, err
-	}
-	return a.bindings(r, func(b *binding) bool {
-		if part(r, "end") == "destination" {
-			return b.target == x
-		}
-		return b.source == x
-	})
-}
-
-func kindOf(short string) string {
-	if short == "q" {
-		return "queue"
-	}
-	return "exchange"
-}
-
-// between filters the bindings from one exchange to one destination.
-func between(r *http.Request, short string) func(*binding) bool {
-	return func(b *binding) bool {
-		kind, name := b.destination()
-		return b.source.name == exchangeName(part(r, "source")) && kind == kindOf(short) && name == part(r, "destination")
-	}
-}
-
-func (a *api) bindingsBetween(short string) handler {
-	return func(r *http.Request) (any, error) { return a.bindings(r, between(r, short)) }
-}
-
-func (a *api) oneBinding(short string) handler {
-	return func(r *http.Request) (any, error) {
-		is := between(r, short)
-		list, err := a.bindings(r, func(b *binding) bool { return is(b) && propsKey(b) == part(r, "props") })
-		if err != nil || len(list) > 0 {
-			return headOf(list), err
-		}
-		return nil, notFound()
-	}
-}
-
-func headOf(list []map[string]any) any {
-	if len(list) == 0 {
-		return nil
-	}
-	return list[0]
-}
-
-func (a *api) bindBetween(short string) handler {
-	return func(r *http.Request) (any, error) {
-		v, err := a.vhostOf(r)
-		if err != nil {
-			return nil, err
-		}
-		var in struct {
-			Key  string         `json:"routing_key"`
-			Args map[string]any `json:"arguments"`
-		}
-		if err := body(r, &in); err != nil {
-			return nil, err
-		}
-		return done(created, v.bind(bindRequest{source: exchangeName(part(r, "source")), kind: kindOf(short),
-			destination: part(r, "destination"), key: in.Key, args: jsonTable(in.Args)}))
-	}
-}
-
-func (a *api) unbindBetween(short string) handler {
-	return func(r *http.Request) (any, error) {
-		v, err := a.vhostOf(r)
-		if err != nil {
-			return nil, err
-		}
-		is := between(r, short)
-		for _, b := range v.allBindings() {
-			if is(b) && propsKey(b) == part(r, "props") {
-				kind, name := b.destination()
-				return done(noContent, v.unbind(bindRequest{source: b.source.name, kind: kind, destination: name, key: b.key, args: b.args}))
-			}
-		}
-		return nil, notFound()
-	}
 }

@@ -22,13 +22,17 @@ type permissionBody struct {
 	permission
 }
 
-func (a *api) userRoutes() map[string]handler {
+// userAPI serves users and permissions.
+type userAPI struct{ *api }
+
+func (a userAPI) routes() map[string]handler {
 	return map[string]handler{
 		"GET /api/users":                         a.listUsers,
 		"GET /api/users/{user}":                  a.getUser,
 		"PUT /api/users/{user}":                  a.putUser,
 		"DELETE /api/users/{user}":               a.deleteUser,
 		"GET /api/users/{user}/permissions":      a.userPermissions,
+		"GET /api/vhosts/{vhost}/permissions":    a.vhostPermissions,
 		"GET /api/permissions":                   a.listPermissions,
 		"GET /api/permissions/{vhost}/{user}":    a.getPermission,
 		"PUT /api/permissions/{vhost}/{user}":    a.putPermission,
@@ -42,7 +46,7 @@ func (x *user) definition() userBody {
 	return userBody{Name: x.name, Hash: x.hash, Algorithm: "rabbit_password_hashing_sha256", Tags: notNil(x.tags), Limits: map[string]any{}}
 }
 
-func (a *api) listUsers(*http.Request) (any, error) {
+func (a userAPI) listUsers(*http.Request) (any, error) {
 	list := []userBody{}
 	for _, u := range a.b.users.all() {
 		list = append(list, u.definition())
@@ -50,14 +54,14 @@ func (a *api) listUsers(*http.Request) (any, error) {
 	return list, nil
 }
 
-func (a *api) userOf(r *http.Request) (*user, error) {
+func (a userAPI) userOf(r *http.Request) (*user, error) {
 	if u := a.b.users.get(part(r, "user")); u != nil {
 		return u, nil
 	}
 	return nil, notFound()
 }
 
-func (a *api) getUser(r *http.Request) (any, error) {
+func (a userAPI) getUser(r *http.Request) (any, error) {
 	u, err := a.userOf(r)
 	if err != nil {
 		return nil, err
@@ -65,7 +69,7 @@ func (a *api) getUser(r *http.Request) (any, error) {
 	return u.definition(), nil
 }
 
-func (a *api) putUser(r *http.Request) (any, error) {
+func (a userAPI) putUser(r *http.Request) (any, error) {
 	var in userBody
 	if err := body(r, &in); err != nil {
 		return nil, err
@@ -104,7 +108,7 @@ func (b *Broker) saveUser(u *user) {
 	b.save(userKey(u.name), d)
 }
 
-func (b *Broker) restoreUser(name string, value json.RawMessage) error {
+func (b restorer) restoreUser(name string, value json.RawMessage) error {
 	var d userBody
 	if err := json.Unmarshal(value, &d); err != nil {
 		return err
@@ -119,7 +123,7 @@ func (b *Broker) restoreUser(name string, value json.RawMessage) error {
 	return nil
 }
 
-func (a *api) deleteUser(r *http.Request) (any, error) {
+func (a userAPI) deleteUser(r *http.Request) (any, error) {
 	u, err := a.userOf(r)
 	if err != nil {
 		return nil, err
@@ -142,7 +146,7 @@ func (a *api) permissionsOf(u *user) []permissionBody {
 	return list
 }
 
-func (a *api) allPermissions(keep func(permissionBody) bool) []permissionBody {
+func (a userAPI) allPermissions(keep func(permissionBody) bool) []permissionBody {
 	list := []permissionBody{}
 	for _, u := range a.b.users.all() {
 		for _, p := range a.permissionsOf(u) {
@@ -154,19 +158,19 @@ func (a *api) allPermissions(keep func(permissionBody) bool) []permissionBody {
 	return list
 }
 
-func (a *api) listPermissions(*http.Request) (any, error) {
+func (a userAPI) listPermissions(*http.Request) (any, error) {
 	return a.allPermissions(func(permissionBody) bool { return true }), nil
 }
 
-func (a *api) userPermissions(r *http.Request) (any, error) {
+func (a userAPI) userPermissions(r *http.Request) (any, error) {
 	return a.allPermissions(func(p permissionBody) bool { return p.User == part(r, "user") }), nil
 }
 
-func (a *api) vhostPermissions(r *http.Request) (any, error) {
+func (a userAPI) vhostPermissions(r *http.Request) (any, error) {
 	return a.allPermissions(func(p permissionBody) bool { return p.Vhost == part(r, "vhost") }), nil
 }
 
-func (a *api) getPermission(r *http.Request) (any, error) {
+func (a userAPI) getPermission(r *http.Request) (any, error) {
 	list := a.allPermissions(func(p permissionBody) bool {
 		return p.Vhost == part(r, "vhost") && p.User == part(r, "user")
 	})
@@ -176,7 +180,7 @@ func (a *api) getPermission(r *http.Request) (any, error) {
 	return list[0], nil
 }
 
-func (a *api) putPermission(r *http.Request) (any, error) {
+func (a userAPI) putPermission(r *http.Request) (any, error) {
 	var in permissionBody
 	if err := body(r, &in); err != nil {
 		return nil, err
@@ -189,7 +193,7 @@ func (a *api) putPermission(r *http.Request) (any, error) {
 	return answer, a.setPermission(in)
 }
 
-func (a *api) deletePermission(r *http.Request) (any, error) {
+func (a userAPI) deletePermission(r *http.Request) (any, error) {
 	u, err := a.userOf(r)
 	if err != nil {
 		return nil, err

@@ -123,15 +123,15 @@ func (b *Broker) load(dir string) error {
 	if err != nil {
 		return err
 	}
-	b.restore(table)
+	restorer{b}.restore(table)
 	b.table = table
 	alive := func(home uint64) bool { return b.homes[home] != nil }
-	b.log, err = store.Open(filepath.Join(dir, "messages"), b.logger, alive, b.recover)
+	b.log, err = store.Open(filepath.Join(dir, "messages"), b.logger, alive, restorer{b}.recover)
 	if err != nil {
 		return errors.Join(err, table.Close())
 	}
 	for _, q := range b.homes {
-		q.recovered()
+		restorer{b}.ready(q)
 	}
 	b.homes = nil
 	return nil
@@ -213,22 +213,17 @@ func (b *Broker) Close() error {
 	for _, c := range conns {
 		<-c.done
 	}
-	b.stopTimers()
+	for _, v := range b.allVhosts() {
+		for _, q := range v.allQueues() {
+			q.clock.stopTimers()
+		}
+	}
 	b.cancel()
 	b.workers.Wait()
 	if b.table != nil {
 		return b.table.Close()
 	}
 	return nil
-}
-
-// stopTimers ends what queues still wait for.
-func (b *Broker) stopTimers() {
-	for _, v := range b.allVhosts() {
-		for _, q := range v.allQueues() {
-			q.stopTimers()
-		}
-	}
 }
 
 // Management is RabbitMQ's HTTP management API, as far as clients and tools use it.

@@ -71,9 +71,9 @@ func (ch *channel) frame(f wire.Frame) *Error {
 	case f.Type == wire.FrameMethod:
 		err = ch.method(f.Payload)
 	case f.Type == wire.FrameHeader:
-		err = ch.header(f.Payload)
+		err = publishing{ch}.header(f.Payload)
 	default:
-		err = ch.body(f.Payload)
+		err = publishing{ch}.body(f.Payload)
 	}
 	if err == nil {
 		return nil

@@ -4,7 +4,7 @@ import (
 	"msdev/brokers/embedded/amqp/wire"
 )
 
-func (ch *channel) basicMethod(m wire.Method) *Error {
+func (ch consuming) basicMethod(m wire.Method) *Error {
 	switch m := m.(type) {
 	case *wire.BasicQos:
 		return ch.qos(m)
@@ -23,7 +23,7 @@ func (ch *channel) basicMethod(m wire.Method) *Error {
 	return ch.settleMethod(m)
 }
 
-func (ch *channel) settleMethod(m wire.Method) *Error {
+func (ch consuming) settleMethod(m wire.Method) *Error {
 	switch m := m.(type) {
 	case *wire.BasicAck:
 		return ch.acknowledge(m.DeliveryTag, m.Multiple, acked)
@@ -32,13 +32,9 @@ func (ch *channel) settleMethod(m wire.Method) *Error {
 	case *wire.BasicReject:
 		return ch.acknowledge(m.DeliveryTag, false, rejectedOr(m.Requeue))
 	case *wire.BasicRecoverAsync:
-		return ch.recover(m.Requeue)
+		return ch.recover(m.Requeue, nil)
 	case *wire.BasicRecover:
-		if err := ch.recover(m.Requeue); err != nil {
-			return err
-		}
-		ch.send(&wire.BasicRecoverOk{})
-		return nil
+		return ch.recover(m.Requeue, &wire.BasicRecoverOk{})
 	}
 	return unimplemented()
 }
@@ -50,7 +46,7 @@ func rejectedOr(requeue bool) outcome {
 	return rejected
 }
 
-func (ch *channel) qos(m *wire.BasicQos) *Error {
+func (ch consuming) qos(m *wire.BasicQos) *Error {
 	if m.PrefetchSize != 0 {
 		return fail(codeNotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
 	}
@@ -66,7 +62,7 @@ func (ch *channel) qos(m *wire.BasicQos) *Error {
 	return nil
 }
 
-func (ch *channel) consume(m *wire.BasicConsume) *Error {
+func (ch consuming) consume(m *wire.BasicConsume) *Error {
 	ch.mu.Lock()
 	_, taken := ch.consumers[m.ConsumerTag]
 	taken = taken || ch.reply != nil && ch.reply.tag == m.ConsumerTag
@@ -84,7 +80,7 @@ func (ch *channel) consume(m *wire.BasicConsume) *Error {
 	if err != nil {
 		return err
 	}
-	c := &consumer{ch: ch, q: q, tag: m.ConsumerTag, noAck: m.NoAck, exclusive: m.Exclusive, prefetch: int(ch.prefetch.Load()), args: m.Arguments}
+	c := &consumer{ch: ch.channel, q: q, tag: m.ConsumerTag, noAck: m.NoAck, exclusive: m.Exclusive, prefetch: int(ch.prefetch.Load()), args: m.Arguments}
 	if err := ch.checkConsume(c); err != nil {
 		return err
 	}
@@ -98,7 +94,7 @@ func (ch *channel) consume(m *wire.BasicConsume) *Error {
 }
 
 // checkConsume checks what the queue's type asks of a consumer.
-func (ch *channel) checkConsume(c *consumer) *Error {
+func (ch consuming) checkConsume(c *consumer) *Error {
 	q := c.q
 	if v, ok := c.args.Get("x-priority"); ok {
 		n, isInt := integer(v)
@@ -125,7 +121,7 @@ func (ch *channel) checkConsume(c *consumer) *Error {
 }
 
 // cancel ends a consumer. A tag that is not known is no error.
-func (ch *channel) cancel(tag string) {
+func (ch consuming) cancel(tag string) {
 	ch.mu.Lock()
 	c := ch.consumers[tag]
 	delete(ch.consumers, tag)
@@ -144,7 +140,7 @@ func (ch *channel) cancel(tag string) {
 	}
 }
 
-func (ch *channel) get(m *wire.BasicGet) *Error {
+func (ch consuming) get(m *wire.BasicGet) *Error {
 	q, err := ch.readable(m.Queue)
 	if err != nil {
 		return err
@@ -160,7 +156,7 @@ func (ch *channel) get(m *wire.BasicGet) *Error {
 		ch.send(&wire.BasicGetEmpty{})
 		return nil
 	}
-	props, body, readErr := q.content(e)
+	props, body, readErr := e.content(q)
 	if readErr != nil {
 		return fail(codeInternalError, "Cannot get a message from %s: %s", q.title(), readErr)
 	}
@@ -178,7 +174,7 @@ func (ch *channel) get(m *wire.BasicGet) *Error {
 		return wire.AppendContent(wire.AppendMethod(b, ch.id, ok), ch.id, props, body, ch.conn.frameMax)
 	})
 	if q.vhost.tracing.Load() {
-		q.vhost.publishTrace(traceOfDelivery(ch, q, e), &ch.conn.wakes)
+		publishTrace(q.vhost, traceOfDelivery(ch.channel, q, e), &ch.conn.wakes)
 	}
 	if m.NoAck {
 		q.mu.Lock()
@@ -188,14 +184,18 @@ func (ch *channel) get(m *wire.BasicGet) *Error {
 	return nil
 }
 
-// recover gives back everything the channel did not acknowledge.
-func (ch *channel) recover(requeue bool) *Error {
+// recover gives back everything the channel did not acknowledge. The answer, if any, goes out before what is delivered
+// again.
+func (ch consuming) recover(requeue bool, answer wire.Method) *Error {
 	if !requeue {
 		return fail(codeNotImplemented, "requeue=false")
 	}
 	ch.mu.Lock()
 	list := ch.unacked.all()
 	ch.mu.Unlock()
+	if answer != nil {
+		ch.send(answer)
+	}
 	ch.settle(list, requeued, &ch.conn.wakes)
 	return nil
 }

@@ -93,7 +93,7 @@ func (ch *channel) offer(c *consumer, e *entry, w *wakes) bool {
 		o.mu.Unlock()
 		return false
 	}
-	props, body, err := c.q.content(e)
+	props, body, err := e.content(c.q)
 	if err != nil {
 		o.mu.Unlock()
 		ch.conn.broker.logger.Error("a message cannot be read and is skipped", "queue", c.q.name, "err", err)
@@ -117,7 +117,7 @@ func (ch *channel) offer(c *consumer, e *entry, w *wakes) bool {
 }
 
 // content is what goes out for an entry: the message's own properties, with the headers a queue adds.
-func (q *queue) content(e *entry) (props, body []byte, err error) {
+func (e *entry) content(q *queue) (props, body []byte, err error) {
 	props, body, err = e.msg.content(q.broker.log)
 	switch {
 	case err != nil:

@@ -29,7 +29,7 @@ const (
 )
 
 // begin handles the method of a publish.
-func (ch *channel) begin(payload []byte) *Error {
+func (ch publishing) begin(payload []byte) *Error {
 	p, err := wire.ParsePublish(payload)
 	if err != nil {
 		return parseError(payload, err)
@@ -48,7 +48,7 @@ func (ch *channel) begin(payload []byte) *Error {
 	return nil
 }
 
-func (ch *channel) header(payload []byte) *Error {
+func (ch publishing) header(payload []byte) *Error {
 	c := &ch.content
 	if c.stage != wantHeader {
 		if c.stage == wantBody {
@@ -76,7 +76,7 @@ func (ch *channel) header(payload []byte) *Error {
 	return nil
 }
 
-func (ch *channel) body(payload []byte) *Error {
+func (ch publishing) body(payload []byte) *Error {
 	c := &ch.content
 	switch c.stage {
 	case idleContent:
@@ -96,7 +96,7 @@ func (ch *channel) body(payload []byte) *Error {
 }
 
 // complete publishes the message that has arrived.
-func (ch *channel) complete() *Error {
+func (ch publishing) complete() *Error {
 	c := &ch.content
 	c.stage = idleContent
 	data := c.data
@@ -139,7 +139,7 @@ type publication struct {
 }
 
 // prepare checks a message and finds its queues.
-func (ch *channel) prepare(data []byte) (publication, *Error) {
+func (ch publishing) prepare(data []byte) (publication, *Error) {
 	c := &ch.content
 	p := publication{mandatory: c.mandatory}
 	v, u := ch.conn.vhost, ch.conn.user
@@ -185,7 +185,7 @@ func (ch *channel) prepare(data []byte) (publication, *Error) {
 }
 
 // writable fails when there is no such exchange, or clients may not publish to it.
-func (ch *channel) writable(name string) *Error {
+func (ch publishing) writable(name string) *Error {
 	if name == "" {
 		return nil
 	}
@@ -224,7 +224,7 @@ func readKeys(data []byte, props int) (_ []byte, _ int, keys, hidden []string, _
 }
 
 // publish sends a message to its queues, and answers the publisher.
-func (ch *channel) publish(p publication) {
+func (ch publishing) publish(p publication) {
 	w := &ch.conn.wakes
 	ch.mu.Lock()
 	ch.counts.publish++
@@ -247,15 +247,15 @@ func (ch *channel) publish(p publication) {
 	}
 }
 
-func (ch *channel) ifConfirming(p publication) *channel {
+func (ch publishing) ifConfirming(p publication) *channel {
 	if p.token == 0 {
 		return nil
 	}
-	return ch
+	return ch.channel
 }
 
 // giveBackUnrouted is basic.return.
-func (ch *channel) giveBackUnrouted(p publication) {
+func (ch publishing) giveBackUnrouted(p publication) {
 	m := p.msg
 	ch.mu.Lock()
 	ch.counts.returned++
@@ -295,7 +295,7 @@ func (r *routes) exchange(v *vhost, name string) *exchange {
 }
 
 // queues finds a message's queues; keys are further routing keys.
-func (ch *channel) queues(m *message, keys []string) []*queue {
+func (ch publishing) queues(m *message, keys []string) []*queue {
 	v := ch.conn.vhost
 	headers := func() wire.Table { return m.headers(nil) }
 	if len(keys) > 0 {

@@ -110,7 +110,7 @@ func (q *queue) subscribe(c *consumer, admitted func(), w *wakes) *Error {
 	if len(q.roster.all) > 0 && (c.exclusive || q.roster.all[0].exclusive) {
 		return fail(codeAccessRefused, "%s in exclusive use", q.title())
 	}
-	q.touch()
+	q.clock.touch()
 	q.roster.single = q.set.singleConsumer
 	admitted()
 	q.roster.add(c)
@@ -126,7 +126,7 @@ func (q *queue) pump(w *wakes) {
 		return
 	}
 	q.dispatch(w)
-	q.armExpiry()
+	q.clock.armExpiry()
 }
 
 // resume lets a consumer go on that its channel or connection held up.
@@ -147,7 +147,7 @@ func (q *queue) unsubscribe(c *consumer, w *wakes) bool {
 	if q.deleted || c.gone {
 		return false
 	}
-	q.touch()
+	q.clock.touch()
 	q.roster.remove(c)
 	q.watched.Store(len(q.roster.all) > 0)
 	q.pump(w)

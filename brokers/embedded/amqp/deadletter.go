@@ -15,8 +15,11 @@ const (
 	deadDeliveryLimit = "delivery_limit"
 )
 
-// deadLetter publishes a message to the queue's dead letter exchange. No lock is held.
-func (q *queue) deadLetter(m *message, reason string, w *wakes) {
+// deadLetters sends a queue's dead messages on.
+type deadLetters struct{ *queue }
+
+// publish publishes a message to the queue's dead letter exchange. No lock is held.
+func (q deadLetters) publish(m *message, reason string, w *wakes) {
 	dead, deaths, err := q.obituary(m, reason)
 	if err != nil {
 		q.broker.logger.Error("a dead message cannot be read and is lost", "queue", q.name, "err", err)
@@ -33,7 +36,7 @@ func (q *queue) deadLetter(m *message, reason string, w *wakes) {
 }
 
 // obituary makes the message that goes to the dead letter exchange: the same body, its history in the headers.
-func (q *queue) obituary(m *message, reason string) (*message, wire.Array, error) {
+func (q deadLetters) obituary(m *message, reason string) (*message, wire.Array, error) {
 	raw, body, err := m.content(q.broker.log)
 	if err != nil {
 		return nil, nil, err

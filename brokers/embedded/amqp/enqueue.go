@@ -27,7 +27,7 @@ func (b *Broker) enqueue(m *message, queues []*queue, ch *channel, token uint64,
 }
 
 // logs tells whether a message has to survive a restart in this queue.
-func (q *queue) logs(m *message) bool { return m.persistent && q.durable && !q.exclusive }
+func (q *declared) logs(m *message) bool { return m.persistent && q.durable && !q.exclusive }
 
 // put writes a message to the log, if it has to survive or should leave memory.
 func (b *Broker) put(m *message, queues []*queue, ch *channel, token uint64, waits *bool) (logged bool) {
@@ -198,53 +198,4 @@ func decodeMessage(payload []byte) (*message, error) {
 	}
 	m.at, m.died, m.hidden = int64(head[0]), head[4]&headDied != 0, hidden
 	return m, nil
-}
-
-// recover takes one message that the log held into its queues. Until the broker serves there are no consumers.
-func (b *Broker) recover(r store.Recovered) {
-	m, err := decodeMessage(r.Payload)
-	if err != nil {
-		b.logger.Error("a message in the log cannot be understood and is left out", "id", r.Item.ID(), "err", err)
-		return
-	}
-	r.Item.MoveTo(&m.item)
-	m.refs = len(r.Homes)
-	b.memory.Add(int64(m.size + messageOverhead))
-	for _, h := range r.Homes {
-		q := b.homes[h.ID]
-		e := &entry{msg: m, logged: true, redelivered: h.Delivered, returns: int32(h.Returns)}
-		q.reload(e)
-	}
-	if b.memory.Load() > pageAbove {
-		b.page(m)
-	}
-}
-
-// reload puts a recovered entry at the end.
-func (q *queue) reload(e *entry) {
-	if q.stream != nil {
-		e.seq = q.stream.next()
-		q.stream.log.pushBack(e)
-		q.stream.bytes += e.msg.size
-		return
-	}
-	q.seq++
-	e.seq = q.seq
-	q.count(e)
-	ttl := q.set.ttl
-	if e.msg.ttl >= 0 && (ttl < 0 || e.msg.ttl < ttl) {
-		ttl = e.msg.ttl
-	}
-	if ttl >= 0 {
-		e.expires = e.msg.at + ttl
-	}
-	q.ready.push(e)
-}
-
-// recovered starts a restored queue's clocks.
-func (q *queue) recovered() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.depth.Store(int64(q.length()))
-	q.armExpiry()
 }

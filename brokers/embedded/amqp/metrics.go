@@ -38,7 +38,7 @@ func (m *metrics) run(ctx context.Context, b *Broker) {
 }
 
 func (m *metrics) sample(b *Broker) {
-	counts := map[any]map[string]uint64{b: b.totals()}
+	counts := map[any]map[string]uint64{b: m.totals(b)}
 	for _, v := range b.allVhosts() {
 		for _, q := range v.allQueues() {
 			counts[q] = q.snapshot().counts.stats()
@@ -118,10 +118,10 @@ func (c queueCounts) stats() map[string]uint64 {
 }
 
 // totals is what all queues did, deleted ones included.
-func (b *Broker) totals() map[string]uint64 {
-	b.metrics.mu.Lock()
-	sum := b.metrics.retired
-	b.metrics.mu.Unlock()
+func (m *metrics) totals(b *Broker) map[string]uint64 {
+	m.mu.Lock()
+	sum := m.retired
+	m.mu.Unlock()
 	for _, v := range b.allVhosts() {
 		for _, q := range v.allQueues() {
 			sum.add(q.snapshot().counts)

@@ -100,8 +100,11 @@ func (b *Broker) unsave(key string) {
 
 func readable(key string) string { return strings.ReplaceAll(key, keySeparator, "/") }
 
+// restorer brings a broker back to what its folder holds.
+type restorer struct{ *Broker }
+
 // restore declares everything in the definitions table.
-func (b *Broker) restore(table *store.Table) {
+func (b restorer) restore(table *store.Table) {
 	rows := map[string]map[string]json.RawMessage{}
 	table.Each(func(key string, value json.RawMessage) {
 		kind, rest, _ := strings.Cut(key, keySeparator)
@@ -122,14 +125,14 @@ func (b *Broker) restore(table *store.Table) {
 	}
 }
 
-func (b *Broker) restoreVhost(name string, value json.RawMessage) error {
+func (b restorer) restoreVhost(name string, value json.RawMessage) error {
 	var d vhostDefinition
 	if err := json.Unmarshal(value, &d); err != nil {
 		return err
 	}
 	v := b.vhosts[name]
 	if v == nil {
-		v = newVhost(b, name)
+		v = newVhost(b.Broker, name)
 		b.vhosts[name] = v
 	}
 	v.description, v.tags = d.Description, d.Tags
@@ -141,17 +144,17 @@ func (b *Broker) restoreVhost(name string, value json.RawMessage) error {
 }
 
 // split finds the vhost that a key starts with.
-func (b *Broker) split(key string) (*vhost, string) {
+func (b restorer) split(key string) (*vhost, string) {
 	name, rest, _ := strings.Cut(key, keySeparator)
 	v := b.vhosts[name]
 	if v == nil {
-		v = newVhost(b, name)
+		v = newVhost(b.Broker, name)
 		b.vhosts[name] = v
 	}
 	return v, rest
 }
 
-func (b *Broker) restoreExchange(key string, value json.RawMessage) error {
+func (b restorer) restoreExchange(key string, value json.RawMessage) error {
 	var d exchangeDefinition
 	if err := json.Unmarshal(value, &d); err != nil {
 		return err
@@ -168,7 +171,7 @@ func (b *Broker) restoreExchange(key string, value json.RawMessage) error {
 	return nil
 }
 
-func (b *Broker) restoreQueue(key string, value json.RawMessage) error {
+func (b restorer) restoreQueue(key string, value json.RawMessage) error {
 	var d queueDefinition
 	if err := json.Unmarshal(value, &d); err != nil {
 		return err
@@ -178,7 +181,7 @@ func (b *Broker) restoreQueue(key string, value json.RawMessage) error {
 		return err
 	}
 	v, name := b.split(key)
-	q, e := v.newQueue(&wire.QueueDeclare{Queue: name, Durable: true, AutoDelete: d.AutoDelete, Arguments: args}, nil)
+	q, e := newQueue(v, &wire.QueueDeclare{Queue: name, Durable: true, AutoDelete: d.AutoDelete, Arguments: args}, nil)
 	if e != nil {
 		return e
 	}
@@ -189,7 +192,7 @@ func (b *Broker) restoreQueue(key string, value json.RawMessage) error {
 	return nil
 }
 
-func (b *Broker) restoreBinding(key string, value json.RawMessage) error {
+func (b restorer) restoreBinding(key string, value json.RawMessage) error {
 	var d bindingDefinition
 	if err := json.Unmarshal(value, &d); err != nil {
 		return err

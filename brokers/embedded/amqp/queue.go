@@ -8,11 +8,8 @@ import (
 	"msdev/brokers/embedded/amqp/wire"
 )
 
-// queue holds messages for its consumers. One mutex guards all of it; whoever publishes or settles delivers at once
-// what the consumers can take. What has to happen outside the mutex (dead letters, trace messages) is put off by
-// later and done in order by unlock.
-type queue struct {
-	broker     *Broker
+// declared is what a queue was declared with.
+type declared struct {
 	vhost      *vhost
 	name       string
 	args       wire.Table
@@ -20,9 +17,17 @@ type queue struct {
 	durable    bool
 	exclusive  bool
 	autoDelete bool
-	owner      *conn  // of an exclusive queue
-	id         uint64 // its home in the log
-	stream     *stream
+	owner      *conn // of an exclusive queue
+}
+
+// queue holds messages for its consumers. One mutex guards all of it; whoever publishes or settles delivers at once
+// what the consumers can take. What has to happen outside the mutex (dead letters, trace messages) is put off by
+// later and done in order by unlock.
+type queue struct {
+	declared
+	broker *Broker
+	id     uint64 // its home in the log
+	stream *stream
 
 	depth   atomic.Int64 // ready messages, readable without the mutex
 	watched atomic.Bool  // it has consumers, likewise
@@ -39,10 +44,7 @@ type queue struct {
 	fresh           *entry // being published: even with a TTL of 0, a waiting consumer gets it
 	effects         []func(*wakes)
 	draining        bool
-	expiry          *time.Timer // for the first message to expire
-	expiryAt        int64
-	idle            *time.Timer // for x-expires
-	lastUse         time.Time
+	clock           clock
 	counts          queueCounts
 }
 
@@ -72,7 +74,7 @@ func (q *queue) unlock(w *wakes) {
 
 func (q *queue) later(f func(*wakes)) { q.effects = append(q.effects, f) }
 
-func (q *queue) title() string { return named("queue", q.name, q.vhost.name) }
+func (q *declared) title() string { return named("queue", q.name, q.vhost.name) }
 
 // publish puts a message at the end. It returns false when the queue is full and rejects.
 func (q *queue) publish(m *message, logged bool, w *wakes) bool {
@@ -95,25 +97,29 @@ func (q *queue) publish(m *message, logged bool, w *wakes) bool {
 	e.seq = q.seq
 	q.counts.publish++
 	q.count(e)
-	q.setExpiry(e)
+	if m.ttl >= 0 || q.set.ttl >= 0 {
+		e.expires = q.set.deadline(m, time.Now().UnixMilli())
+	}
 	q.ready.push(e)
 	q.fresh = e
 	q.dispatch(w)
 	q.fresh = nil
 	q.trim()
-	q.armExpiry()
+	q.clock.armExpiry()
 	q.depth.Store(int64(q.ready.n))
 	return true
 }
 
-func (q *queue) setExpiry(e *entry) {
-	ttl := q.set.ttl
-	if e.msg.ttl >= 0 && (ttl < 0 || e.msg.ttl < ttl) {
-		ttl = e.msg.ttl
+// deadline is when a message published at a time ends, in Unix milliseconds, or 0.
+func (s *settings) deadline(m *message, at int64) int64 {
+	ttl := s.ttl
+	if m.ttl >= 0 && (ttl < 0 || m.ttl < ttl) {
+		ttl = m.ttl
 	}
-	if ttl >= 0 {
-		e.expires = time.Now().UnixMilli() + ttl
+	if ttl < 0 {
+		return 0
 	}
+	return at + ttl
 }
 
 // full tells whether one more message would exceed a limit.
@@ -202,7 +208,7 @@ func (q *queue) bury(e *entry, reason string) {
 		return
 	}
 	q.later(func(w *wakes) {
-		q.deadLetter(e.msg, reason, w)
+		deadLetters{q}.publish(e.msg, reason, w)
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.forget(e)
@@ -225,8 +231,8 @@ func (q *queue) forget(e *entry) {
 func (q *queue) take(noAck bool, w *wakes) (e *entry, left int) {
 	q.mu.Lock()
 	defer q.unlock(w)
-	q.touch()
-	q.dropExpired()
+	q.clock.touch()
+	q.clock.dropExpired()
 	if q.ready.n == 0 {
 		q.counts.getEmpty++
 		return nil, 0
@@ -242,7 +248,7 @@ func (q *queue) take(noAck bool, w *wakes) (e *entry, left int) {
 		q.counts.get++
 		q.outstanding(e)
 	}
-	q.armExpiry()
+	q.clock.armExpiry()
 	return e, q.ready.n
 }
 
@@ -290,11 +296,11 @@ func (q *queue) settle(items []delivery, how outcome, w *wakes) {
 		return
 	}
 	if how >= requeued {
-		q.dropExpired()
+		q.clock.dropExpired()
 	}
 	q.pump(w)
 	q.trim()
-	q.armExpiry()
+	q.clock.armExpiry()
 }
 
 func (q *queue) giveBack(e *entry) {
@@ -355,7 +361,7 @@ func (q *queue) delete() (left []*consumer, messages int) {
 		q.stream.clear(q)
 	}
 	q.depth.Store(0)
-	q.haltTimers()
+	q.clock.haltTimers()
 	left = q.roster.all
 	q.roster = roster{}
 	q.broker.metrics.retire(q.counts)

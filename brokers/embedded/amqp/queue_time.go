@@ -2,114 +2,123 @@ package amqp
 
 import "time"
 
+// clock ends messages by their TTL, and its queue by x-expires. The queue's mutex guards it.
+type clock struct {
+	q        *queue
+	expiry   *time.Timer // for the first message to expire
+	expiryAt int64
+	idle     *time.Timer // for x-expires
+	lastUse  time.Time
+}
+
 // dropExpired removes the expired messages at the head of each line.
-func (q *queue) dropExpired() {
-	q.ready.lines(func(d *deque) {
+func (c *clock) dropExpired() {
+	c.q.ready.lines(func(d *deque) {
 		for d.n > 0 {
 			e := d.at(0)
 			if e.expires == 0 || !expired(e) {
 				return
 			}
-			q.ready.take(d)
-			q.bury(e, deadExpired)
+			c.q.ready.take(d)
+			c.q.bury(e, deadExpired)
 		}
 	})
-	q.depth.Store(int64(q.ready.n))
+	c.q.depth.Store(int64(c.q.ready.n))
 }
 
 // armExpiry sets the timer for the first head to expire. As in RabbitMQ, a message behind one that lives longer
 // expires only when it gets to the head.
-func (q *queue) armExpiry() {
+func (c *clock) armExpiry() {
 	var first int64
-	q.ready.lines(func(d *deque) {
+	c.q.ready.lines(func(d *deque) {
 		if at := d.at(0).expires; at > 0 && (first == 0 || at < first) {
 			first = at
 		}
 	})
-	if first == 0 || first == q.expiryAt {
+	if first == 0 || first == c.expiryAt {
 		return
 	}
-	q.expiryAt = first
+	c.expiryAt = first
 	wait := max(0, time.Until(time.UnixMilli(first)))
-	if q.expiry == nil {
-		q.expiry = time.AfterFunc(wait, q.onExpiry)
+	if c.expiry == nil {
+		c.expiry = time.AfterFunc(wait, c.onExpiry)
 	} else {
-		q.expiry.Reset(wait)
+		c.expiry.Reset(wait)
 	}
 }
 
-func (q *queue) onExpiry() {
+func (c *clock) onExpiry() {
 	var w wakes
-	q.mu.Lock()
-	q.expiryAt = 0
-	if !q.deleted {
-		q.dropExpired()
-		q.armExpiry()
+	c.q.mu.Lock()
+	c.expiryAt = 0
+	if !c.q.deleted {
+		c.dropExpired()
+		c.armExpiry()
 	}
-	q.unlock(&w)
+	c.q.unlock(&w)
 	w.flush()
 }
 
 // touch notes a use, which puts off x-expires.
-func (q *queue) touch() {
-	if q.set.expires >= 0 {
-		q.lastUse = time.Now()
+func (c *clock) touch() {
+	if c.q.set.expires >= 0 {
+		c.lastUse = time.Now()
 	}
 }
 
 // use is touch for callers without the mutex.
-func (q *queue) use() {
-	if q.set.expires < 0 {
+func (c *clock) use() {
+	if c.q.set.expires < 0 {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.touch()
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	c.touch()
 }
 
 // startIdle begins to watch for x-expires.
-func (q *queue) startIdle() {
-	if q.set.expires < 0 {
+func (c *clock) startIdle() {
+	if c.q.set.expires < 0 {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.lastUse = time.Now()
-	q.idle = time.AfterFunc(time.Duration(q.set.expires)*time.Millisecond, q.onIdle)
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	c.lastUse = time.Now()
+	c.idle = time.AfterFunc(time.Duration(c.q.set.expires)*time.Millisecond, c.onIdle)
 }
 
-func (q *queue) onIdle() {
-	q.mu.Lock()
-	if q.deleted {
-		q.mu.Unlock()
+func (c *clock) onIdle() {
+	c.q.mu.Lock()
+	if c.q.deleted {
+		c.q.mu.Unlock()
 		return
 	}
-	if len(q.roster.all) > 0 {
-		q.lastUse = time.Now()
+	if len(c.q.roster.all) > 0 {
+		c.lastUse = time.Now()
 	}
-	left := time.Until(q.lastUse.Add(time.Duration(q.set.expires) * time.Millisecond))
+	left := time.Until(c.lastUse.Add(time.Duration(c.q.set.expires) * time.Millisecond))
 	if left > 0 {
-		q.idle.Reset(left)
-		q.mu.Unlock()
+		c.idle.Reset(left)
+		c.q.mu.Unlock()
 		return
 	}
-	q.mu.Unlock()
+	c.q.mu.Unlock()
 	var w wakes
-	q.vhost.removeQueue(q, &w)
+	c.q.vhost.removeQueue(c.q, &w)
 	w.flush()
 }
 
 // haltTimers stops the clocks; the mutex is held.
-func (q *queue) haltTimers() {
-	for _, t := range []*time.Timer{q.expiry, q.idle} {
+func (c *clock) haltTimers() {
+	for _, t := range []*time.Timer{c.expiry, c.idle} {
 		if t != nil {
 			t.Stop()
 		}
 	}
 }
 
-func (q *queue) stopTimers() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.haltTimers()
+func (c *clock) stopTimers() {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	c.haltTimers()
 }

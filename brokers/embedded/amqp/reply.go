@@ -12,7 +12,7 @@ import (
 const directReplyTo = "amq.rabbitmq.reply-to"
 
 // declareReply answers a declaration of the pseudo-queue, which clients use to see whether somebody waits.
-func (ch *channel) declareReply(m *wire.QueueDeclare) *Error {
+func (ch declaring) declareReply(m *wire.QueueDeclare) *Error {
 	if m.Queue != directReplyTo && ch.conn.broker.replyChannel(m.Queue) == nil {
 		return ch.conn.vhost.missing("queue", m.Queue)
 	}
@@ -20,7 +20,7 @@ func (ch *channel) declareReply(m *wire.QueueDeclare) *Error {
 	return nil
 }
 
-func (ch *channel) consumeReplies(m *wire.BasicConsume) *Error {
+func (ch consuming) consumeReplies(m *wire.BasicConsume) *Error {
 	if !m.NoAck {
 		return preconditionFailed("reply consumer cannot acknowledge")
 	}
@@ -34,7 +34,7 @@ func (ch *channel) consumeReplies(m *wire.BasicConsume) *Error {
 	ch.mu.Unlock()
 	b := ch.conn.broker
 	b.mu.Lock()
-	b.replies[r.token] = ch
+	b.replies[r.token] = ch.channel
 	b.mu.Unlock()
 	ch.replyTo(m.NoWait, &wire.BasicConsumeOk{ConsumerTag: r.tag})
 	return nil
@@ -54,7 +54,7 @@ func (b *Broker) replyChannel(key string) *channel {
 }
 
 // stampReply replaces the pseudo-queue in a request's reply-to by the channel's own address.
-func (ch *channel) stampReply(data []byte, props int) ([]byte, int, error) {
+func (ch publishing) stampReply(data []byte, props int) ([]byte, int, error) {
 	ch.mu.Lock()
 	r := ch.reply
 	ch.mu.Unlock()

@@ -59,7 +59,7 @@ func (b *bench) drain(q *queue, how outcome) []string {
 		if e == nil {
 			return list
 		}
-		_, body, err := q.content(e)
+		_, body, err := e.content(q)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestQueueExpiresWhenUnused(t *testing.T) {
 		b.queue("q", wire.Table{{Key: "x-expires", Value: int32(1000)}})
 		time.Sleep(800 * time.Millisecond)
 		q, _ := b.v.queue("q", nil)
-		q.use()
+		q.clock.use()
 		time.Sleep(999 * time.Millisecond)
 		synctest.Wait()
 		if _, err := b.v.queue("q", nil); err != nil {

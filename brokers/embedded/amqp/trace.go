@@ -8,7 +8,7 @@ import (
 // with what is known about it in the headers. Trace messages are not traced.
 
 // tracePublish sends publish.<exchange>.
-func (ch *channel) tracePublish(p publication) {
+func (ch publishing) tracePublish(p publication) {
 	if p.msg.exchange == traceExchange {
 		return
 	}
@@ -18,16 +18,16 @@ func (ch *channel) tracePublish(p publication) {
 	}
 	t := ch.trace(p.msg, "publish."+p.msg.exchange, p.msg.data[:p.msg.props], p.msg.data[p.msg.props:],
 		wire.Field{Key: "routed_queues", Value: routed})
-	ch.conn.vhost.publishTrace(t, &ch.conn.wakes)
+	publishTrace(ch.conn.vhost, t, &ch.conn.wakes)
 }
 
 // traceDelivery puts off deliver.<queue> until the queue's mutex is free.
 func (q *queue) traceDelivery(ch *channel, e *entry) {
 	t := traceOfDelivery(ch, q, e)
-	q.later(func(w *wakes) { q.vhost.publishTrace(t, w) })
+	q.later(func(w *wakes) { publishTrace(q.vhost, t, w) })
 }
 
-func (v *vhost) publishTrace(t *message, w *wakes) {
+func publishTrace(v *vhost, t *message, w *wakes) {
 	if t != nil {
 		v.broker.enqueue(t, v.route(t), nil, 0, w)
 	}
@@ -37,7 +37,7 @@ func traceOfDelivery(ch *channel, q *queue, e *entry) *message {
 	if e.msg.exchange == traceExchange {
 		return nil
 	}
-	props, body, err := q.content(e)
+	props, body, err := e.content(q)
 	if err != nil {
 		return nil
 	}

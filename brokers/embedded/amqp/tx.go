@@ -27,7 +27,7 @@ func (t *transaction) giveBack(list []delivery) []delivery {
 }
 
 // otherMethod handles the classes access, confirm and tx.
-func (ch *channel) otherMethod(m wire.Method) *Error {
+func (ch transacting) otherMethod(m wire.Method) *Error {
 	switch m := m.(type) {
 	case *wire.AccessRequest:
 		ch.send(&wire.AccessRequestOk{Ticket: 1})
@@ -57,21 +57,21 @@ func (ch *channel) otherMethod(m wire.Method) *Error {
 }
 
 // newTransaction forgets what the open transaction did.
-func (ch *channel) newTransaction() {
+func (ch transacting) newTransaction() {
 	*ch.tx = transaction{}
 	ch.unsent.Store(0)
 	ch.unsettled.Store(0)
 }
 
 // commit publishes and settles, and answers when all of it is on disk.
-func (ch *channel) commit() *Error {
+func (ch transacting) commit() *Error {
 	if ch.tx == nil {
 		return preconditionFailed("channel is not transactional")
 	}
 	tx := *ch.tx
 	ch.newTransaction()
 	for _, p := range tx.published {
-		ch.publish(p)
+		publishing(ch).publish(p)
 	}
 	for _, s := range tx.settled {
 		ch.settle(s.list, s.how, &ch.conn.wakes)
@@ -93,7 +93,7 @@ type syncWait chan bool
 
 func (s syncWait) Stored(_ uint64, ok bool) { s <- ok }
 
-func (ch *channel) rollback() *Error {
+func (ch transacting) rollback() *Error {
 	if ch.tx == nil {
 		return preconditionFailed("channel is not transactional")
 	}

@@ -66,7 +66,7 @@ func (v *vhost) queue(name string, c *conn) (*queue, *Error) {
 }
 
 // access fails when the queue is exclusive to another connection.
-func (q *queue) access(c *conn) *Error {
+func (q *declared) access(c *conn) *Error {
 	if q.owner == nil || q.owner == c {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (v *vhost) declareExchange(m *wire.ExchangeDeclare, creator string) *Error 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if x := v.exchanges[m.Exchange]; x != nil {
-		return v.sameExchange(x, m)
+		return x.same(v.title("exchange", x.name), m)
 	}
 	if strings.HasPrefix(m.Exchange, "amq.") {
 		return fail(codeAccessRefused, "exchange name '%s' contains reserved prefix 'amq.*'", m.Exchange)
@@ -105,8 +105,7 @@ func (v *vhost) declareExchange(m *wire.ExchangeDeclare, creator string) *Error 
 	return nil
 }
 
-func (v *vhost) sameExchange(x *exchange, m *wire.ExchangeDeclare) *Error {
-	name := v.title("exchange", x.name)
+func (x *exchange) same(name string, m *wire.ExchangeDeclare) *Error {
 	for _, err := range []*Error{
 		sameName(name, "type", x.kind, m.Type),
 		sameFlag(name, "durable", x.durable, m.Durable),

@@ -30,7 +30,7 @@ func (v *vhost) declareQueue(m *wire.QueueDeclare, owner *conn) (*queue, *Error)
 	if q := v.queues[m.Queue]; q != nil {
 		return q, q.same(m, owner)
 	}
-	q, err := v.newQueue(m, owner)
+	q, err := newQueue(v, m, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (v *vhost) reserved(name string) *Error {
 	return nil
 }
 
-func (v *vhost) newQueue(m *wire.QueueDeclare, owner *conn) (*queue, *Error) {
+func newQueue(v *vhost, m *wire.QueueDeclare, owner *conn) (*queue, *Error) {
 	if _, given := m.Arguments.Get("x-queue-type"); !given && v.queueType != classicQueue && m.Durable && !m.Exclusive {
 		m.Arguments = m.Arguments.With("x-queue-type", v.queueType)
 	}
@@ -71,8 +71,9 @@ func (v *vhost) newQueue(m *wire.QueueDeclare, owner *conn) (*queue, *Error) {
 			return nil, preconditionFailed("invalid property 'auto-delete' for %s", name)
 		}
 	}
-	q := &queue{broker: v.broker, vhost: v, name: m.Queue, args: m.Arguments, set: set, durable: m.Durable,
-		exclusive: m.Exclusive, autoDelete: m.AutoDelete, ready: newReady(set.maxPriority, set.kind == quorumQueue)}
+	d := declared{vhost: v, name: m.Queue, args: m.Arguments, set: set, durable: m.Durable, exclusive: m.Exclusive, autoDelete: m.AutoDelete}
+	q := &queue{broker: v.broker, declared: d, ready: newReady(set.maxPriority, set.kind == quorumQueue)}
+	q.clock.q = q
 	if m.Exclusive {
 		q.owner = owner
 	}
@@ -89,17 +90,17 @@ func (v *vhost) addQueue(q *queue) {
 	if q.owner != nil {
 		q.owner.own(q)
 	}
-	q.startIdle()
+	q.clock.startIdle()
 }
 
 // same checks a second declaration against the queue.
-func (q *queue) same(m *wire.QueueDeclare, owner *conn) *Error {
+func (q *declared) same(m *wire.QueueDeclare, owner *conn) *Error {
 	if err := q.access(owner); err != nil {
 		return err
 	}
 	name := q.title()
 	if q.exclusive != m.Exclusive {
-		locked := &queue{owner: new(conn), vhost: q.vhost, name: q.name}
+		locked := &declared{owner: new(conn), vhost: q.vhost, name: q.name}
 		return locked.access(nil)
 	}
 	for _, err := range []*Error{

@@ -40,7 +40,8 @@ func Open(dir string, logger *slog.Logger, alive func(home uint64) bool, recover
 	}
 	l := &Log{dir: dir, logger: logger, wake: make(chan struct{}, 1), marks: map[uint64]uint64{}, moved: map[uint64]bool{}}
 	l.room = sync.NewCond(&l.mu)
-	items, err := l.load()
+	r := loader{l, map[uint64]*found{}}
+	err := r.load()
 	if err != nil {
 		return nil, err
 	}
@@ -49,33 +50,38 @@ func Open(dir string, logger *slog.Logger, alive func(home uint64) bool, recover
 		return nil, err
 	}
 	l.segments = append(l.segments, seg)
-	l.hand(items, alive, recovered)
+	r.hand(alive, recovered)
 	l.deleteDead()
 	return l, nil
 }
 
+// loader reads a log back.
+type loader struct {
+	*Log
+	items map[uint64]*found
+}
+
 // load reads every segment.
-func (l *Log) load() (map[uint64]*found, error) {
+func (l loader) load() error {
 	paths, err := filepath.Glob(filepath.Join(l.dir, "*.log"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	slices.Sort(paths)
-	items := map[uint64]*found{}
 	for _, path := range paths {
 		n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".log"))
 		if err != nil {
 			continue // not ours
 		}
 		l.nextSeg = max(l.nextSeg, n)
-		if err := l.loadSegment(path, items); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if err := l.loadSegment(path); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return items, nil
+	return nil
 }
 
-func (l *Log) loadSegment(path string, items map[uint64]*found) error {
+func (l loader) loadSegment(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -92,7 +98,7 @@ func (l *Log) loadSegment(path string, items map[uint64]*found) error {
 			l.logger.Info("the message log ends in a torn record", "path", path, "at", seg.size, "lost", len(rest))
 			break
 		}
-		l.replay(seg, payload, items)
+		l.replay(seg, payload)
 		seg.size += int64(len(rest) - len(next))
 		rest = next
 	}
@@ -103,17 +109,17 @@ func (l *Log) loadSegment(path string, items map[uint64]*found) error {
 
 // replay applies one record. A record that cannot be understood is left out: its checksum held, so it is of a later
 // version.
-func (l *Log) replay(seg *segment, payload []byte, items map[uint64]*found) {
+func (l loader) replay(seg *segment, payload []byte) {
 	n := numbers{b: payload[1:]}
 	switch payload[0] {
 	case recPut:
-		l.replayPut(seg, payload, &n, items)
+		l.replayPut(seg, payload, &n)
 	case recDrop:
 		home, id := n.next(), n.next()
-		if f := items[id]; f != nil && !n.bad {
+		if f := l.items[id]; f != nil && !n.bad {
 			f.item.homes = slices.DeleteFunc(f.item.homes, func(h uint64) bool { return h == home })
 			if len(f.item.homes) == 0 {
-				delete(items, id)
+				delete(l.items, id)
 			}
 		}
 	case recMark:
@@ -123,13 +129,13 @@ func (l *Log) replay(seg *segment, payload []byte, items map[uint64]*found) {
 		}
 	case recReturns:
 		home, id := n.next(), n.next()
-		if f := items[id]; f != nil {
+		if f := l.items[id]; f != nil {
 			f.returns[home] = int(n.next())
 		}
 	}
 }
 
-func (l *Log) replayPut(seg *segment, payload []byte, n *numbers, items map[uint64]*found) {
+func (l loader) replayPut(seg *segment, payload []byte, n *numbers) {
 	id, count := n.next(), n.next()
 	if n.bad || count > uint64(len(n.b)) {
 		return
@@ -145,19 +151,19 @@ func (l *Log) replayPut(seg *segment, payload []byte, n *numbers, items map[uint
 	if n.b[0]&flagVolatile != 0 {
 		return
 	}
-	f := items[id]
+	f := l.items[id]
 	if f == nil {
 		f = &found{item: &Item{}, returns: map[uint64]int{}}
-		items[id] = f
+		l.items[id] = f
 	}
 	size := len(n.b) - 1
 	*f.item = Item{id: id, homes: homes, seg: seg, off: seg.size + int64(frameSize+len(payload)-size), n: size}
 }
 
 // hand gives the recovered messages to the broker, in order, and drops what no home wants.
-func (l *Log) hand(items map[uint64]*found, alive func(uint64) bool, recovered func(Recovered)) {
-	ordered := make([]*found, 0, len(items))
-	for _, f := range items {
+func (l loader) hand(alive func(uint64) bool, recovered func(Recovered)) {
+	ordered := make([]*found, 0, len(l.items))
+	for _, f := range l.items {
 		f.item.homes = slices.DeleteFunc(f.item.homes, func(h uint64) bool { return !alive(h) })
 		if len(f.item.homes) > 0 {
 			ordered = append(ordered, f)
