@@ -12,8 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -44,7 +46,7 @@ func params(t *testing.T, dir, host string) testscript.Params {
 		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			project := testenv.ProjectName(t)
-			e.Values["env"], e.Values["started"] = e, started{}
+			e.Values["env"], e.Values["started"], e.Values["door"] = e, started{}, &gate{to: strings.TrimPrefix(host, "unix://")}
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
@@ -61,7 +63,7 @@ func params(t *testing.T, dir, host string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession, "start": start, "signal": sendSignal, "ends": ends,
+			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession, "start": start, "door": door, "signal": sendSignal, "ends": ends,
 		},
 	}
 }
@@ -178,7 +180,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	c := exec.Command(path, args[2:]...)
 	c.Dir = ts.MkAbs(".")
-	c.Env = ts.Value("env").(*testscript.Env).Vars
+	c.Env = append(slices.Clone(ts.Value("env").(*testscript.Env).Vars), "DOCKER_HOST="+ts.Getenv("DOCKER_HOST")) // which a script may change
 	for suffix, to := range map[string]*io.Writer{".out": &c.Stdout, ".err": &c.Stderr} {
 		f, err := os.Create(ts.MkAbs(args[0] + suffix))
 		ts.Check(err)
@@ -207,4 +209,62 @@ func ends(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Logf("%s", ts.ReadFile(args[1]+".out")+ts.ReadFile(args[1]+".err"))
 		ts.Fatalf("exit code is %s, want %s", code, args[0])
 	}
+}
+
+// gate is a way to the engine that can be shut.
+type gate struct {
+	to       string
+	listener net.Listener
+	mu       sync.Mutex
+	conns    []net.Conn
+}
+
+// door open|shut: the socket door.sock in the script's folder leads to the engine, or to nowhere.
+func door(ts *testscript.TestScript, _ bool, args []string) {
+	g := ts.Value("door").(*gate)
+	if args[0] == "shut" {
+		g.shut()
+		return
+	}
+	l, err := net.Listen("unix", ts.MkAbs("door.sock"))
+	ts.Check(err)
+	g.listener = l
+	ts.Defer(g.shut)
+	go func() { // ends when the listener is closed
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			g.join(in)
+		}
+	}()
+}
+
+// join carries one connection both ways until either end closes or the door is shut.
+func (g *gate) join(in net.Conn) {
+	out, err := net.Dial("unix", g.to)
+	if err != nil {
+		_ = in.Close()
+		return
+	}
+	g.mu.Lock()
+	g.conns = append(g.conns, in, out)
+	g.mu.Unlock()
+	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+		go func() {
+			_, _ = io.Copy(way[0], way[1])
+			_ = way[0].(*net.UnixConn).CloseWrite()
+		}()
+	}
+}
+
+func (g *gate) shut() {
+	_ = g.listener.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.conns {
+		_ = c.Close()
+	}
+	g.conns = nil
 }
