@@ -63,12 +63,17 @@ func queueTTLZero(k *kit) {
 	k.equal("delivered", k.receiveBodies(deliveries, 1), []string{"somebody waits"})
 }
 
+// ttlAfterRequeue takes the message with a consumer that waits for it, so that it is out before it can expire.
 func ttlAfterRequeue(k *kit) {
 	ch := k.channel()
 	queue, dead := k.expired(ch, amqp.Table{"x-message-ttl": int32(200)})
+	deliveries, err := ch.Consume(queue, "taker", false, false, false, false, nil)
+	k.must(err, "consume")
 	start := time.Now()
 	k.send(ch, "", queue, "a")
-	k.must(k.get(ch, queue, false).Nack(false, true), "requeue")
+	msg := receive(k, deliveries, "delivery")
+	k.must(ch.Cancel("taker", false), "cancel")
+	k.must(msg.Nack(false, true), "requeue")
 	k.equal("dead letter", string(k.await(ch, dead).Body), "a")
 	k.notBefore(start, 200*time.Millisecond)
 }
@@ -121,11 +126,15 @@ func zeroTTLDelivers(k *kit) {
 func unackedNeverExpire(k *kit) {
 	ch := k.channel()
 	queue, dead := k.expired(ch, amqp.Table{"x-message-ttl": int32(100)})
+	k.must(ch.Qos(1, 0, false), "qos")
+	deliveries, err := ch.Consume(queue, "taker", false, false, false, false, nil)
+	k.must(err, "consume")
 	k.send(ch, "", queue, "held", "waiting")
-	held := k.get(ch, queue, false)
+	held := receive(k, deliveries, "delivery")
 	k.equal("held", string(held.Body), "held")
 	k.equal("dead letter", string(k.await(ch, dead).Body), "waiting")
 	k.equal("only one is dead", k.ready(ch, dead), 0)
+	k.must(ch.Cancel("taker", false), "cancel")
 	k.must(held.Nack(false, true), "requeue")
 	k.equal("dead as soon as it is back", string(k.await(ch, dead).Body), "held")
 }
@@ -141,30 +150,36 @@ func expirationValidated(k *kit) {
 	}
 }
 
-// queueExpires: only a redeclare, a get or a consumer counts as use, so looking passively does not keep it alive.
+// queueExpires: only a redeclare, a get or a consumer counts as use.
 func queueExpires(k *kit) {
 	conn := k.dial()
 	ch := k.open(conn)
 	queue, dead := k.name("expires"), k.queue(ch, nil)
 	start := time.Now()
 	_, err := ch.QueueDeclare(queue, false, false, false, false, amqp.Table{
-		"x-expires": int32(300), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead,
+		"x-expires": int32(1000), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead,
 	})
 	k.must(err, "declare")
+	watch := k.watch(ch, queue)
 	k.send(ch, "", queue, "dies with its queue")
-	k.awaitDeath(conn, queue)
-	k.notBefore(start, 300*time.Millisecond)
+	k.awaitEnd(conn, watch)
+	k.notBefore(start, time.Second)
 	k.equal("dead letters", k.ready(ch, dead), 0)
 }
 
-// awaitDeath waits for a queue's end without touching it: by a binding that vanishes with it.
-func (k *kit) awaitDeath(conn *amqp.Connection, queue string) {
+// watch binds queue to an auto-delete exchange, whose end tells of the queue's without touching the queue.
+func (k *kit) watch(ch *amqp.Channel, queue string) (exchange string) {
 	k.Helper()
-	ch := k.openPlain(conn)
-	exchange := k.name("auto-delete")
+	exchange = k.name("auto-delete")
 	k.must(ch.ExchangeDeclare(exchange, "fanout", false, true, false, false, nil), "declare")
 	k.must(ch.QueueBind(queue, "", exchange, false, nil), "bind")
-	k.eventually("the end of queue "+queue, func() bool {
+	return exchange
+}
+
+// awaitEnd waits for the end of an exchange.
+func (k *kit) awaitEnd(conn *amqp.Connection, exchange string) {
+	k.Helper()
+	k.eventually("the end of "+exchange, func() bool {
 		look := k.openPlain(conn)
 		err := look.ExchangeDeclarePassive(exchange, "fanout", false, true, false, false, nil)
 		if err == nil {
@@ -178,16 +193,17 @@ func queueExpiresUnused(k *kit) {
 	conn := k.dial()
 	ch := k.open(conn)
 	queue := k.name("expires")
-	_, err := ch.QueueDeclare(queue, false, false, false, false, amqp.Table{"x-expires": int32(150)})
+	_, err := ch.QueueDeclare(queue, false, false, false, false, amqp.Table{"x-expires": int32(1000)})
 	k.must(err, "declare")
-	short, dead := k.expired(ch, amqp.Table{"x-message-ttl": int32(450)})
 	_, err = ch.Consume(queue, "user", true, false, false, false, nil)
 	k.must(err, "consume")
-	k.send(ch, "", short, "a clock")
-	k.await(ch, dead) // three times the expiry, with a consumer all the time
+	watch := k.watch(ch, queue)
+	clock, dead := k.expired(ch, amqp.Table{"x-message-ttl": int32(1500)})
+	k.send(ch, "", clock, "tick")
+	k.await(ch, dead) // longer than the expiry, with a consumer all the time
 	k.ready(ch, queue)
 	start := time.Now()
 	k.must(ch.Cancel("user", false), "cancel")
-	k.awaitDeath(conn, queue)
-	k.notBefore(start, 150*time.Millisecond)
+	k.awaitEnd(conn, watch)
+	k.notBefore(start, time.Second)
 }
