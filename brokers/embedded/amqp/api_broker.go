@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+
+	"msdev/brokers/embedded/amqp/wire"
 )
 
 // brokerAPI serves the broker as a whole: overview, node, health.
@@ -117,9 +119,22 @@ func (a brokerAPI) node() map[string]any {
 
 // alive is the aliveness test: the vhost takes a message and gives it back.
 func (a brokerAPI) alive(r *http.Request) (any, error) {
-	if _, err := a.vhostOf(r); err != nil {
+	v, err := a.vhostOf(r)
+	if err != nil {
 		return nil, err
 	}
+	q, e := v.declareQueue(&wire.QueueDeclare{Queue: "aliveness-test"}, nil)
+	if e != nil {
+		return nil, e
+	}
+	var w wakes
+	m := &message{key: q.name, data: []byte{0, 0}, props: 2, size: 2, ttl: -1}
+	a.b.enqueue(m, v.route(m), nil, 0, &w)
+	got, _ := q.take(false, &w)
+	if got == nil {
+		return nil, &httpError{http.StatusServiceUnavailable, "failed", "the test queue gave no message back"}
+	}
+	q.settle([]delivery{{entry: got, q: q}}, acked, &w)
 	return map[string]string{"status": "ok"}, nil
 }
 

@@ -32,8 +32,8 @@ const (
 
 	// Publishers to queues with consumers are slowed down above slowAbove octets: every slowEvery messages they pause,
 	// twice as long with each slowStep, so that consumers get the processor and backlogs stay small.
-	slowAbove = 16 << 20
-	slowStep  = 4 << 20
+	slowAbove = 4 << 20
+	slowStep  = 1 << 20
 	slowEvery = 16
 	slowMost  = 64 * time.Millisecond
 )
@@ -43,6 +43,9 @@ var (
 	errClosed   = errors.New("the client went away")
 	errProtocol = errors.New("the client speaks another protocol than AMQP 0-9-1")
 )
+
+// shutdown is why connections are closed when the broker ends, in RabbitMQ's words.
+const shutdown = "broker forced connection closure with reason 'shutdown'"
 
 // Broker is an AMQP 0-9-1 broker.
 type Broker struct {
@@ -155,11 +158,11 @@ func (b *Broker) Serve(ctx context.Context, l net.Listener) error {
 			}
 			return err
 		}
-		conns.Go(func() { b.serveConn(nc) })
+		conns.Go(func() { b.serveConn(ctx, nc) })
 	}
 }
 
-func (b *Broker) serveConn(nc net.Conn) {
+func (b *Broker) serveConn(ctx context.Context, nc net.Conn) {
 	c := newConn(b, nc)
 	b.mu.Lock()
 	if b.closed {
@@ -169,6 +172,9 @@ func (b *Broker) serveConn(nc net.Conn) {
 	}
 	b.conns[c] = struct{}{}
 	b.mu.Unlock()
+	if ctx.Err() != nil { // too late for closeConns to see it
+		c.force(shutdown)
+	}
 	c.serve()
 	b.mu.Lock()
 	delete(b.conns, c)
@@ -184,7 +190,7 @@ func (b *Broker) isClosed() bool {
 // closeConns ends every connection with CONNECTION_FORCED.
 func (b *Broker) closeConns() {
 	for _, c := range b.connections() {
-		c.force("broker forced connection closure with reason 'shutdown'")
+		c.force(shutdown)
 	}
 }
 

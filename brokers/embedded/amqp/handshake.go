@@ -49,6 +49,9 @@ func (c *conn) handshake() error {
 		}
 	}
 	_ = c.nc.SetDeadline(time.Time{})
+	if forced := c.forced.Load(); forced != nil {
+		return forced
+	}
 	return nil
 }
 

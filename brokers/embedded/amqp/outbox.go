@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	deliverLimit = 256 << 10 // octets that wait to be sent above which a connection takes no more deliveries
-	replyLimit   = 4 << 20   // octets above which its reader waits too
-	keepBuffer   = 64 << 10  // largest buffer that is kept when idle
-	eagerWake    = 32 << 10  // octets above which the writer is woken at once
+	deliverLimit = 64 << 10 // octets that wait to be sent above which a connection takes no more deliveries
+	replyLimit   = 4 << 20  // octets above which its reader waits too
+	keepBuffer   = 64 << 10 // largest buffer that is kept when idle
+	eagerWake    = 32 << 10 // octets above which the writer is woken at once
 )
 
 // outbox is what a connection still has to send. Frames are encoded straight into its buffer; one writer sends all of

@@ -138,33 +138,7 @@ func TestConfirmedMessagesSurviveKill(t *testing.T) {
 	dir := t.TempDir()
 	confirmed := 0
 	for range 3 {
-		url, kill := startChild(t, dir)
-		ch := channel(t, url)
-		must(t, ch.Confirm(false))
-		q, err := ch.QueueDeclare("q", true, false, false, false, nil)
-		must(t, err)
-		if q.Messages < confirmed {
-			t.Fatalf("%d messages, %d were confirmed", q.Messages, confirmed)
-		}
-		published := q.Messages
-		acks := ch.NotifyPublish(make(chan client.Confirmation, 4096))
-		go func() {
-			for i := 0; ; i++ {
-				if ch.PublishWithContext(t.Context(), "", "q", false, false, persistent(fmt.Sprint(published+i))) != nil {
-					return
-				}
-			}
-		}()
-		n := 0
-		for a := range acks {
-			if a.Ack {
-				n++
-			}
-			if n == 500 {
-				kill()
-			}
-		}
-		confirmed = published + n
+		confirmed = publishUntilKilled(t, dir, confirmed)
 	}
 	url, _ := startChild(t, dir)
 	ch := channel(t, url)
@@ -177,6 +151,89 @@ func TestConfirmedMessagesSurviveKill(t *testing.T) {
 	}
 }
 
+// publishUntilKilled numbers on where the queue ends, kills the broker after 500 confirms, and returns how many
+// messages are confirmed in all.
+func publishUntilKilled(t *testing.T, dir string, confirmed int) int {
+	t.Helper()
+	url, kill := startChild(t, dir)
+	ch := channel(t, url)
+	must(t, ch.Confirm(false))
+	q, err := ch.QueueDeclare("q", true, false, false, false, nil)
+	must(t, err)
+	if q.Messages < confirmed {
+		t.Fatalf("%d messages, %d were confirmed", q.Messages, confirmed)
+	}
+	acks := ch.NotifyPublish(make(chan client.Confirmation, 4096))
+	go func() {
+		for i := q.Messages; ; i++ {
+			if ch.PublishWithContext(t.Context(), "", "q", false, false, persistent(fmt.Sprint(i))) != nil {
+				return
+			}
+		}
+	}()
+	n := 0
+	for a := range acks {
+		if a.Ack {
+			n++
+		}
+		if n == 500 {
+			kill()
+		}
+	}
+	return q.Messages + n
+}
+
+// crowd is many clients of one queue, who publish and consume until all was received.
+type crowd struct {
+	t        *testing.T
+	url      string
+	each     int
+	total    int64
+	seen     sync.Map
+	received atomic.Int64
+	done     chan struct{}
+}
+
+// member publishes its share, and consumes what it gets.
+func (c *crowd) member(n int) error {
+	conn, err := client.Dial(c.url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	if err := ch.Qos(5, 0, false); err != nil {
+		return err
+	}
+	in, err := ch.Consume("shared", "", false, false, false, false, nil)
+	for i := range c.each {
+		p := client.Publishing{DeliveryMode: uint8(1 + n%2), Body: fmt.Appendf(nil, "%d-%d", n, i)}
+		err = errors.Join(err, ch.PublishWithContext(c.t.Context(), "", "shared", false, false, p))
+	}
+	for err == nil {
+		select {
+		case d := <-in:
+			err = c.receive(d)
+		case <-c.done:
+			return nil
+		}
+	}
+	return err
+}
+
+func (c *crowd) receive(d client.Delivery) error {
+	if _, twice := c.seen.LoadOrStore(string(d.Body), true); twice {
+		c.t.Errorf("%s came twice", d.Body)
+	}
+	if c.received.Add(1) == c.total {
+		defer close(c.done)
+	}
+	return d.Ack(false)
+}
+
 // TestManyConnections has hundreds of clients publish and consume at once: nothing is lost or doubled.
 func TestManyConnections(t *testing.T) {
 	const clients, each = 300, 30
@@ -184,48 +241,12 @@ func TestManyConnections(t *testing.T) {
 	admin := channel(t, url)
 	_, err := admin.QueueDeclare("shared", true, false, false, false, nil)
 	must(t, err)
+	c := crowd{t: t, url: url, each: each, total: clients * each, done: make(chan struct{})}
 	var running sync.WaitGroup
-	var seen sync.Map
-	var received atomic.Int64
-	done := make(chan struct{})
-	for c := range clients {
+	for n := range clients {
 		running.Go(func() {
-			conn, err := client.Dial(url)
-			if err != nil {
+			if err := c.member(n); err != nil {
 				t.Error(err)
-				return
-			}
-			defer conn.Close()
-			ch, err := conn.Channel()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			_ = ch.Qos(5, 0, false)
-			in, err := ch.Consume("shared", "", false, false, false, false, nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			for i := range each {
-				p := client.Publishing{DeliveryMode: uint8(1 + c%2), Body: fmt.Appendf(nil, "%d-%d", c, i)}
-				if err := ch.PublishWithContext(t.Context(), "", "shared", false, false, p); err != nil {
-					t.Error(err)
-				}
-			}
-			for {
-				select {
-				case d := <-in:
-					if _, twice := seen.LoadOrStore(string(d.Body), true); twice {
-						t.Errorf("%s came twice", d.Body)
-					}
-					_ = d.Ack(false)
-					if received.Add(1) == clients*each {
-						close(done)
-					}
-				case <-done:
-					return
-				}
 			}
 		})
 	}
