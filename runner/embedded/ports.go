@@ -1,0 +1,172 @@
+package embedded
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"msdev/runner"
+)
+
+// Private ports are below those that systems take for outgoing connections: a client that tries again and again to reach a
+// stopped broker could otherwise be given the broker's own port, and connect to itself.
+const (
+	firstPort  = 20000
+	portsCount = 12000
+)
+
+type portKey struct {
+	service string
+	port    int
+}
+
+// targets are the ports that a service offers: its kind's own and those that it declares.
+func targets(s types.ServiceConfig, kind Kind) (served, unserved []int) {
+	served = slices.Clone(kind.Ports)
+	take := func(port int) {
+		switch {
+		case port == 0 || slices.Contains(served, port):
+		case kind.Serves == nil || kind.Serves(port):
+			served = append(served, port)
+		case !slices.Contains(unserved, port):
+			unserved = append(unserved, port)
+		}
+	}
+	for _, e := range s.Expose {
+		port, protocol, _ := strings.Cut(e, "/")
+		if n, err := strconv.Atoi(port); err == nil && (protocol == "" || protocol == "tcp") {
+			take(n)
+		}
+	}
+	for _, p := range s.Ports {
+		if p.Protocol == "" || p.Protocol == "tcp" {
+			take(int(p.Target))
+		}
+	}
+	return served, unserved
+}
+
+// Address tells where a port of a service answers when it runs: the same place for as long as this runtime lives, and where it
+// can be, the next one too.
+func (r *Runtime) Address(service string, port int) (string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kind, ok := r.options.Kinds[r.options.Of(service)]
+	if !ok {
+		return "", false
+	}
+	if served, _ := targets(r.project.Compose.Services[service], kind); !slices.Contains(served, port) {
+		return "", false
+	}
+	n, err := r.private(service, port)
+	return loopback(n), err == nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// private is the loopback port that stands for a port of a service. r.mu is held.
+func (r *Runtime) private(service string, port int) (int, error) {
+	key := portKey{service, port}
+	if n, ok := r.ports[key]; ok {
+		return n, nil
+	}
+	h := fnv.New32a()
+	_, _ = fmt.Fprintf(h, "%s/%s/%d", r.project.Name, service, port) // never fails
+	start := int(h.Sum32() % portsCount)
+	for i := range portsCount {
+		n := firstPort + (start+i)%portsCount
+		if r.taken(n) {
+			continue
+		}
+		l, err := net.Listen("tcp", loopback(n))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		r.ports[key] = n
+		return n, nil
+	}
+	return 0, &runner.Error{Kind: runner.ErrFailed, Service: service, Msg: fmt.Sprintf("service %q: no port of 127.0.0.1 from %d to %d is free", service, firstPort, firstPort+portsCount-1),
+		Hint: "End some of what listens there."}
+}
+
+func (r *Runtime) taken(port int) bool {
+	for _, n := range r.ports {
+		if n == port {
+			return true
+		}
+	}
+	return false
+}
+
+// listen opens all ports of a service: a private one for each, and those that are published, on loopback.
+func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listener, told []runner.Port, err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			listeners = nil
+		}
+	}()
+	for _, port := range ports {
+		r.mu.Lock()
+		n, err := r.private(s.Name, port)
+		r.mu.Unlock()
+		if err != nil {
+			return listeners, nil, err
+		}
+		l, err := net.Listen("tcp", loopback(n))
+		if err != nil {
+			return listeners, nil, taken(s.Name, port, strconv.Itoa(n), err)
+		}
+		listeners = append(listeners, Listener{Listener: l, Port: port})
+		published := false
+		for _, p := range s.Ports {
+			if int(p.Target) != port || p.Published == "" || p.Published == "0" || p.Protocol == "udp" {
+				continue
+			}
+			front, err := listenIn(p.Published)
+			if err != nil {
+				return listeners, nil, taken(s.Name, port, p.Published, err)
+			}
+			listeners = append(listeners, Listener{Listener: front, Port: port})
+			told = append(told, runner.Port{HostIP: "127.0.0.1", Host: front.Addr().(*net.TCPAddr).Port, Target: port, Protocol: "tcp"})
+			published = true
+		}
+		if !published {
+			told = append(told, runner.Port{HostIP: "127.0.0.1", Host: n, Target: port, Protocol: "tcp"})
+		}
+	}
+	return listeners, told, nil
+}
+
+// listenIn listens on a port, or on the first free one of a range (8000-8010).
+func listenIn(published string) (net.Listener, error) {
+	low, high, isRange := strings.Cut(published, "-")
+	from, err := strconv.Atoi(low)
+	to := from
+	if isRange && err == nil {
+		to, err = strconv.Atoi(high)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for n := from; ; n++ {
+		l, err := net.Listen("tcp", loopback(n))
+		if err == nil || n >= to {
+			return l, err
+		}
+	}
+}
+
+func taken(service string, port int, at string, err error) error {
+	return &runner.Error{Kind: runner.ErrFailed, Service: service, Err: err,
+		Msg:  fmt.Sprintf("service %q: its port %d cannot be opened at 127.0.0.1:%s: %v", service, port, at, err),
+		Hint: fmt.Sprintf("End what listens there, or publish the port at another one, as in ports: [\"127.0.0.1:%d:%d\"].", port+1, port)}
+}
