@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -43,16 +42,16 @@ func newEvents(a *app) *cobra.Command {
 }
 
 func (a *app) events(o eventsOptions, services []string) error {
+	p := eventPrinter{app: a, json: o.json, services: services}
 	now := time.Now()
-	since, until := now, time.Time{}
 	var err error
 	if o.since != "" {
-		if since, err = moment(o.since, now); err != nil {
+		if p.since, err = moment(o.since, now); err != nil {
 			return err
 		}
 	}
 	if o.until != "" {
-		if until, err = moment(o.until, now); err != nil {
+		if p.until, err = moment(o.until, now); err != nil {
 			return err
 		}
 	}
@@ -65,48 +64,58 @@ func (a *app) events(o eventsOptions, services []string) error {
 			return err
 		}
 		r := reader{client: c, query: session.RecordQuery{Kinds: journal.KindSet(journal.KindEvent)}}
-		if o.since == "" {
+		if p.since.IsZero() {
 			if r.query.Cursor, err = end(ctx, c); err != nil {
 				return err
 			}
 		}
-		print := func(records []journal.Record, _ uint64) error {
-			for _, rec := range records {
-				row := eventRow{Time: rec.Time.Local(), Event: eventOf(rec)}
-				if rec.Time.Before(since) && o.since != "" || !until.IsZero() && rec.Time.After(until) || len(services) > 0 && !slices.Contains(services, row.Service) {
-					continue
-				}
-				if err := a.printEvent(o, row); err != nil {
-					return err
-				}
-			}
-			return nil
+		if p.until.IsZero() {
+			return r.follow(ctx, p.take)
 		}
-		if !until.IsZero() && !until.After(now) {
-			return r.drain(ctx, print)
+		if !p.until.After(now) {
+			return r.drain(ctx, p.take)
 		}
-		if !until.IsZero() {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, until)
-			defer cancel()
-		}
-		return r.follow(ctx, print)
+		ctx, cancel := context.WithDeadline(ctx, p.until)
+		defer cancel()
+		return r.follow(ctx, p.take)
 	})
 }
 
-func (a *app) printEvent(o eventsOptions, row eventRow) error {
-	if o.json {
+// eventPrinter prints the events that were asked for.
+type eventPrinter struct {
+	app          *app
+	json         bool
+	services     []string  // none: all, and those of no service
+	since, until time.Time // zero: no bound
+}
+
+func (p *eventPrinter) take(records []journal.Record, _ uint64) error {
+	for _, rec := range records {
+		row := eventRow{Time: rec.Time.Local(), Event: eventOf(rec)}
+		late := !p.until.IsZero() && rec.Time.After(p.until)
+		if rec.Time.Before(p.since) || late || len(p.services) > 0 && !slices.Contains(p.services, row.Service) {
+			continue
+		}
+		if err := p.print(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *eventPrinter) print(row eventRow) error {
+	if p.json {
 		out, err := json.Marshal(row)
-		printf(a.out, "%s\n", out)
+		printf(p.app.out, "%s\n", out)
 		return err
 	}
 	service := row.Service
 	if service == "" {
 		service = "–"
 	}
-	printf(a.out, "%s  %-16s %-10s %s\n", row.Time.Format("2006-01-02 15:04:05.000"), service, row.Type, row.Text)
+	printf(p.app.out, "%s  %-16s %-10s %s\n", row.Time.Format("2006-01-02 15:04:05.000"), service, row.Type, row.Text)
 	if row.Hint != "" {
-		printf(a.out, "%s\n", fmt.Sprintf("%54s%s", "", row.Hint))
+		printf(p.app.out, "%54s%s\n", "", row.Hint)
 	}
 	return nil
 }

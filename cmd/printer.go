@@ -92,13 +92,12 @@ func (p *printer) line(service string, r *journal.Record, text string) {
 		if i := slices.Index(p.names, service); i >= 0 {
 			prefix = p.paint.hue(i, prefix)
 		}
-		p.out.WriteString(prefix + " ")
+		printf(p.out, "%s ", prefix)
 	}
 	if p.times {
-		p.out.WriteString(r.Time.UTC().Format(time.RFC3339Nano) + " ")
+		printf(p.out, "%s ", r.Time.UTC().Format(time.RFC3339Nano))
 	}
-	p.out.WriteString(text)
-	p.out.WriteByte('\n')
+	printf(p.out, "%s\n", text)
 }
 
 // outputOf are the streams of what services write.

@@ -55,10 +55,10 @@ func (r *reader) follow(ctx context.Context, take func(records []journal.Record,
 // gone tells the end of a session from an error.
 func gone(ctx context.Context, err error) error {
 	var e *runner.Error
-	if ctx.Err() != nil || errors.As(err, &e) && e.Kind == runner.ErrEngine {
-		return nil
+	if ended := ctx.Err() != nil || errors.As(err, &e) && e.Kind == runner.ErrEngine; !ended {
+		return err
 	}
-	return err
+	return nil
 }
 
 // end is the cursor after the last record of a session's journal.

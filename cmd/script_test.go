@@ -106,12 +106,15 @@ const patience = 90 * time.Second
 
 // wait asks until what it asks is so.
 func wait(ts *testscript.TestScript, what string, so func() bool) {
-	deadline := time.Now().Add(patience)
+	ask := time.NewTicker(20 * time.Millisecond)
+	defer ask.Stop()
+	tooLate := time.After(patience)
 	for !so() {
-		if time.Now().After(deadline) {
+		select {
+		case <-ask.C:
+		case <-tooLate:
 			ts.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(20 * time.Millisecond) // between two questions; the answer is what is waited for
 	}
 }
 

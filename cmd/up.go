@@ -105,14 +105,17 @@ func (o *upOptions) check() error {
 		return usageError(fmt.Sprintf("--pull %q is not one of always, missing, never", o.Pull), "")
 	}
 	o.Pull = strings.TrimPrefix(o.Pull, "policy")
+	return o.readScale()
+}
+
+// readScale reads --scale SERVICE=NUM.
+func (o *upOptions) readScale() error {
+	o.Scale = map[string]int{}
 	for _, s := range o.scale {
 		service, number, _ := strings.Cut(s, "=")
 		n, err := strconv.Atoi(number)
 		if err != nil || n < 0 {
 			return usageError(fmt.Sprintf("--scale %q is not of the form SERVICE=NUM", s), "")
-		}
-		if o.Scale == nil {
-			o.Scale = map[string]int{}
 		}
 		o.Scale[service] = n
 	}
@@ -158,7 +161,6 @@ func (a *app) up(o upOptions, services []string) error {
 	case o.detach:
 		return r.detached(ctx)
 	case a.interactive() && !o.noScreen && !o.abort && !o.abortFailure:
-		r.onScreen = true
 		return r.screen(ctx)
 	default:
 		r.command.Up.Rollback = true
@@ -190,14 +192,13 @@ func (a *app) rehearse(r *run) error {
 
 // run is one `up`, however it is shown.
 type run struct {
-	app      *app
-	options  upOptions
-	project  *runner.Project
-	scope    []string // the services that are asked for, with what they need
-	command  session.Command
-	config   session.Config
-	ours     bool // this up has started the session
-	onScreen bool
+	app     *app
+	options upOptions
+	project *runner.Project
+	scope   []string // the services that are asked for, with what they need
+	command session.Command
+	config  session.Config
+	ours    bool // this up has started the session
 }
 
 // connect finds the project's session or starts it.
@@ -207,22 +208,17 @@ func (r *run) connect(ctx context.Context) (*session.Client, error) {
 		c, err = session.Spawn(ctx, r.config)
 		r.ours = err == nil
 	}
-	if err == nil {
-		r.warn(ctx, c)
-	}
 	return c, err
 }
 
-// warn prints what the session has to say of the project beyond what loading it has said: what its runtimes do not apply.
+// warn prints what the session has to say of the project, as this up had it read, beyond what loading it has said: what its
+// runtimes do not apply.
 func (r *run) warn(ctx context.Context, c *session.Client) {
-	if r.onScreen { // the events page shows it
+	st, err := c.State(ctx)
+	if err != nil { // a session that is gone says so at the next request
 		return
 	}
-	enough := errors.New("one state is enough")
-	_ = c.Watch(ctx, func(st session.State) error { // a session that is gone says so at the next request
-		r.app.warn(slices.DeleteFunc(slices.Clone(st.Warnings), func(w string) bool { return slices.Contains(r.project.Warnings, w) })...)
-		return enough
-	})
+	r.app.warn(slices.DeleteFunc(st.Warnings, func(w string) bool { return slices.Contains(r.project.Warnings, w) })...)
 }
 
 // detached comes back when everything was started or, with --wait, is ready.
@@ -241,6 +237,7 @@ func (r *run) detached(ctx context.Context) error {
 		_, _ = c.Do(stopping, session.Command{Verb: session.VerbStop, Services: r.scope, Timeout: r.command.Timeout})
 	}
 	p.stop()
+	r.warn(ctx, c)
 	return errors.Join(err, c.Close())
 }
 

@@ -104,7 +104,7 @@ func (l *liveUp) next(ctx context.Context) bool {
 		l.interrupt(ctx)
 		return l.interrupted > 2
 	case o := <-l.did:
-		return l.settled(o)
+		return l.settled(ctx, o)
 	case e := <-l.exits:
 		l.exited(ctx, e)
 		return false
@@ -145,12 +145,13 @@ func (l *liveUp) do(ctx context.Context, cmd session.Command) {
 }
 
 // settled takes in the outcome of a command and tells whether the up is over.
-func (l *liveUp) settled(o outcome) bool {
+func (l *liveUp) settled(ctx context.Context, o outcome) bool {
 	if o.verb != session.VerbUp {
 		l.failed(o.err)
 		return !(o.verb == session.VerbStop && l.interrupted > 1) // the kill that overtook the stop is still to come
 	}
 	l.up = true
+	l.warn(ctx, l.client)
 	if l.stopping { // called off
 		return false
 	}

@@ -120,6 +120,16 @@ func (s *Supervisor) letGo(in Instance) {
 	}
 }
 
+// hold keeps what runs as it is: changes of the file or of images are for the next command that names the services.
+func (s *Supervisor) hold(services []string) {
+	for _, service := range services {
+		if g := s.view.Goals[service]; g.Want == WantRunning {
+			g.Recreate = RecreateNever
+			s.view.Goals[service] = g
+		}
+	}
+}
+
 // removing tells whether an action of ours removes an instance, or puts another in its place.
 func (s *Supervisor) removing(in Instance) bool {
 	replace := Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Replaces: in.ID}

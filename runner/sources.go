@@ -76,10 +76,11 @@ func (s *sources) follow(dir, name string) error {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
 	}
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || s.has(name) {
-		return nil
+	info, err := os.Stat(name)
+	if there := err == nil && info.Mode().IsRegular(); there && !s.has(name) {
+		return s.read(name)
 	}
-	return s.read(name)
+	return nil
 }
 
 func (s *sources) has(path string) bool {

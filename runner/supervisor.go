@@ -241,16 +241,6 @@ func (s *Supervisor) Update(ctx context.Context, specs []Spec, r Resources) {
 	})
 }
 
-// hold keeps what runs as it is: changes of the file or of images are for the next command that names the services.
-func (s *Supervisor) hold(services []string) {
-	for _, service := range services {
-		if g := s.view.Goals[service]; g.Want == WantRunning {
-			g.Recreate = RecreateNever
-			s.view.Goals[service] = g
-		}
-	}
-}
-
 // Made returns the instances that were made, and those that were only started, under the current goals of services: what
 // is to be undone when an up fails.
 func (s *Supervisor) Made(ctx context.Context, services []string) (made, started map[string]map[string]bool) {
