@@ -80,7 +80,7 @@ func (a *app) projectFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.EnvFiles, "env-file", nil, "read variables from `file` instead of .env")
 	flags.StringVar(&o.Dir, "project-directory", "", "`folder` that paths in the compose file are relative to")
 	flags.StringVar(&a.ansi, "ansi", "auto", "colours: `auto`, always or never")
-	flags.StringVar(&a.runtime, "runtime", "auto", "where services run: `auto` or docker")
+	flags.StringVar(&a.runtime, "runtime", "auto", "where services run: `auto`, docker or process")
 }
 
 func unknownVerb(c *cobra.Command, args []string) error {

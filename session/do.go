@@ -102,6 +102,11 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 	if p, err = p.Enable(cmd.Services); err != nil {
 		return nil, err
 	}
+	if s.launch.Use != nil {
+		if err := s.launch.Use(p); err != nil {
+			return nil, err
+		}
+	}
 	specs, resources, err := s.plan(p)
 	if err != nil {
 		return nil, err

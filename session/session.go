@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -29,7 +31,9 @@ type Config struct {
 type Launch struct {
 	Runtimes []runner.Runtime
 	Of       func(service string) string // the name of a service's runtime
-	Notes    []string                    // what to tell the user: which runtime was taken, and why
+	// Use is called with the project when it was read again, before its services are placed by Of; nil is not.
+	Use   func(p *runner.Project) error
+	Notes []string // what to tell the user: which runtime was taken, and why
 }
 
 // Wire makes the runtimes of a project; want is Config.Runtime. cmd/wire.go has the one there is.
@@ -105,6 +109,7 @@ func (s *Session) plan(p *runner.Project) ([]runner.Spec, runner.Resources, erro
 
 // Run works until ctx ends, a command ends the session, or nothing needs it any more.
 func (s *Session) Run(ctx context.Context) error {
+	defer s.close()
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -120,6 +125,17 @@ func (s *Session) Run(ctx context.Context) error {
 		return nil
 	case <-s.unneeded(ctx):
 		return nil
+	}
+}
+
+// close ends the runtimes that have to end with the session, and with them what they run.
+func (s *Session) close() {
+	for _, rt := range s.launch.Runtimes {
+		if c, ok := rt.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				fmt.Fprintf(os.Stderr, "runtime %s: %v\n", rt.Name(), err) // the session's log
+			}
+		}
 	}
 }
 

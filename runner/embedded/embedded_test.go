@@ -263,6 +263,7 @@ func TestData(t *testing.T) {
 	}
 	f.do(runner.Action{Op: runner.OpRemove, Service: "named", Instance: named.ID})
 	until := f.watch()
+	until("a snapshot", func(o runner.Observation) bool { return o.Snapshot != nil })
 	f.do(runner.Action{Op: runner.OpRemoveVolume, Key: "data"})
 	until("the volume is gone", func(o runner.Observation) bool {
 		return o.Resource != nil && o.Resource.Gone && o.Resource.Resource.Key == "data" && o.Resource.Kind == runner.ResourceVolume
@@ -364,6 +365,22 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+// A private port that somebody took meanwhile is replaced by another one.
+func TestTakenMeanwhile(t *testing.T) {
+	f := load(t, "services:\n  mq: {image: diary}\n")
+	before, _ := f.rt.Address("mq", 80)
+	l, err := net.Listen("tcp", before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f.up("mq")
+	if now, _ := f.rt.Address("mq", 80); now == before {
+		t.Errorf("it is still at %s", before)
+	}
+	f.read1("mq", 80, "x")
+}
+
 func TestLogs(t *testing.T) {
 	f := load(t, "services:\n  mq: {image: diary}\n")
 	in := f.up("mq")
@@ -416,6 +433,7 @@ func TestFailures(t *testing.T) {
 	fails(runner.Action{Op: runner.OpStart, Service: "open", Instance: in.ID}, "open", "damaged")
 
 	until := f.watch()
+	until("a snapshot", func(o runner.Observation) bool { return o.Snapshot != nil })
 	run := f.up("run")
 	addr, _ := f.rt.Address("run", 80)
 	_, _ = f.get(addr) // it ends before it answers, or after

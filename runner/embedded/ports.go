@@ -1,12 +1,14 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -115,15 +117,9 @@ func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listen
 		}
 	}()
 	for _, port := range ports {
-		r.mu.Lock()
-		n, err := r.private(s.Name, port)
-		r.mu.Unlock()
+		l, n, err := r.listenPrivately(s.Name, port)
 		if err != nil {
 			return listeners, nil, err
-		}
-		l, err := net.Listen("tcp", loopback(n))
-		if err != nil {
-			return listeners, nil, taken(s.Name, port, strconv.Itoa(n), err)
 		}
 		listeners = append(listeners, Listener{Listener: l, Port: port})
 		published := false
@@ -144,6 +140,29 @@ func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listen
 		}
 	}
 	return listeners, told, nil
+}
+
+// listenPrivately opens the private port that stands for a port of a service. Where somebody else has taken it since it was
+// chosen, another one stands for it from now on: who starts after this service learns of that one.
+func (r *Runtime) listenPrivately(service string, port int) (net.Listener, int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, err := r.private(service, port)
+	if err != nil {
+		return nil, 0, err
+	}
+	l, err := net.Listen("tcp", loopback(n))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		delete(r.ports, portKey{service, port})
+		if n, err = r.private(service, port); err != nil {
+			return nil, 0, err
+		}
+		l, err = net.Listen("tcp", loopback(n))
+	}
+	if err != nil {
+		return nil, 0, taken(service, port, strconv.Itoa(n), err)
+	}
+	return l, n, nil
 }
 
 // listenIn listens on a port, or on the first free one of a range (8000-8010).
