@@ -51,7 +51,7 @@ func (f *floor) service(ctx context.Context, g graph, s node, after <-chan struc
 	made, err := f.api.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: g.name + "-" + s.name + "-1",
 		Config: &container.Config{Image: "msdev-test/app", Labels: map[string]string{"bench": g.name},
-			Healthcheck: &container.HealthConfig{Test: []string{"CMD", "/app", "health"}, Interval: 30 * time.Second}},
+			Healthcheck: &container.HealthConfig{Test: []string{"CMD", "/app", "health"}, Interval: time.Second}},
 		NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{g.name: {Aliases: []string{s.name}}}},
 		HostConfig:       &container.HostConfig{NetworkMode: container.NetworkMode(g.name)},
 	})

@@ -215,7 +215,7 @@ func (g graph) write(last string) error {
 	var b strings.Builder
 	b.WriteString("services:\n")
 	for i, s := range g.services {
-		fmt.Fprintf(&b, "  %s:\n    image: msdev-test/app\n    healthcheck: {test: [CMD, /app, health], interval: 30s}\n", s.name)
+		fmt.Fprintf(&b, "  %s:\n    image: msdev-test/app\n    healthcheck: {test: [CMD, /app, health], interval: 1s}\n", s.name)
 		if s.after != "" {
 			fmt.Fprintf(&b, "    depends_on: {%s: {condition: service_healthy}}\n", s.after)
 		}
