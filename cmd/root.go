@@ -13,6 +13,7 @@ func verbs() []group {
 	return []group{
 		{"graph", "The graph:", []func(*app) *cobra.Command{newUp, newAttach, newDown, newStart, newStop, newRestart, newKill, newPs, newGraph, newConfig, newExec}},
 		{"watch", "What it does:", []func(*app) *cobra.Command{newLogs, newEvents}},
+		{"brokers", "Brokers:", []func(*app) *cobra.Command{newBroker}},
 		{"session", "Sessions and msdev itself:", []func(*app) *cobra.Command{newLs, newVersion}},
 	}
 }

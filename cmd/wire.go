@@ -152,3 +152,12 @@ func openKafka(c embedded.Config) (func(context.Context) error, error) {
 		return b.Close()
 	}, nil
 }
+
+// openBroker opens a broker that runs by itself.
+func openBroker(kind string, c brokerConfig) (func(context.Context) error, error) {
+	config := embedded.Config{Service: c.service, Dir: c.dir, Logger: c.log}
+	for _, l := range c.listeners {
+		config.Listeners = append(config.Listeners, embedded.Listener{Listener: l.Listener, Port: l.port})
+	}
+	return brokerKinds()[kind].Open(config)
+}
