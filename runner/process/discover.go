@@ -53,6 +53,13 @@ func plan(p *runner.Project, native func(string) bool, before *ports) (*ports, e
 			all.services[service] = declared(p, service)
 		}
 	}
+	all.settle(p, before)
+	return all, all.collide(p)
+}
+
+// settle gives every endpoint its place: the port of the file where the process cannot be told, the one that it had before, or a
+// free one.
+func (p *ports) settle(project *runner.Project, before *ports) {
 	taken := map[int]bool{}
 	if before != nil {
 		for _, list := range before.services {
@@ -61,8 +68,8 @@ func plan(p *runner.Project, native func(string) bool, before *ports) (*ports, e
 			}
 		}
 	}
-	for _, service := range p.Order {
-		list := all.services[service]
+	for _, service := range project.Order {
+		list := p.services[service]
 		for i := range list {
 			e := &list[i]
 			switch old := before.find(service, e.target); {
@@ -71,12 +78,11 @@ func plan(p *runner.Project, native func(string) bool, before *ports) (*ports, e
 			case old != nil && old.given:
 				e.actual = old.actual
 			default:
-				e.actual = freePort(fmt.Sprintf("%s/%s/%d", p.Name, service, e.target), taken)
+				e.actual = freePort(fmt.Sprintf("%s/%s/%d", project.Name, service, e.target), taken)
 			}
 			taken[e.actual] = true
 		}
 	}
-	return all, all.collide(p)
 }
 
 func aliases(p *runner.Project, service string) []string {
@@ -122,41 +128,53 @@ func (p *ports) of(service string, number int) []endpoint {
 // portTemplate is how a setting names a port that is handed over.
 var portTemplate = regexp.MustCompile(`\{\{-?\s*\.Port\s+(\d+)\s*-?\}\}`)
 
+// endpoints is a list in the making, one entry a port and protocol.
+type endpoints []endpoint
+
+func (l *endpoints) add(target int, protocol string) *endpoint {
+	protocol = cmp.Or(protocol, "tcp")
+	for i := range *l {
+		if (*l)[i].target == target && (*l)[i].protocol == protocol {
+			return &(*l)[i]
+		}
+	}
+	*l = append(*l, endpoint{target: target, protocol: protocol})
+	return &(*l)[len(*l)-1]
+}
+
+// expose adds a port or a range of ports as `expose` has them: "80", "8000-8010/udp".
+func (l *endpoints) expose(text string) {
+	span, protocol, _ := strings.Cut(text, "/")
+	from, to, ranged := strings.Cut(span, "-")
+	first, err := strconv.Atoi(from)
+	if err != nil {
+		return // compose-go has checked it
+	}
+	last := first
+	if n, err := strconv.Atoi(to); ranged && err == nil {
+		last = n
+	}
+	for n := first; n <= last; n++ {
+		l.add(n, protocol)
+	}
+}
+
 // declared lists the ports that a service declares: in ports, expose, its readiness test and its settings.
 func declared(p *runner.Project, service string) []endpoint {
 	s, settings := p.Compose.Services[service], p.Services[service]
-	var list []endpoint
-	add := func(target int, protocol string) *endpoint {
-		protocol = cmp.Or(protocol, "tcp")
-		for i := range list {
-			if list[i].target == target && list[i].protocol == protocol {
-				return &list[i]
-			}
-		}
-		list = append(list, endpoint{target: target, protocol: protocol})
-		return &list[len(list)-1]
-	}
+	var list endpoints
 	for _, port := range s.Ports {
-		e := add(int(port.Target), port.Protocol)
+		e := list.add(int(port.Target), port.Protocol)
 		first, _, _ := strings.Cut(port.Published, "-")
 		if host, err := strconv.Atoi(first); err == nil && host > 0 {
 			e.publish = append(e.publish, published{cmp.Or(port.HostIP, loopback), host})
 		}
 	}
 	for _, text := range s.Expose {
-		span, protocol, _ := strings.Cut(text, "/")
-		from, to, ok := strings.Cut(span, "-")
-		first, err := strconv.Atoi(from)
-		last, err2 := strconv.Atoi(to)
-		if !ok || err2 != nil {
-			last = first
-		}
-		for n := first; err == nil && n <= last; n++ {
-			add(n, protocol)
-		}
+		list.expose(text)
 	}
 	if n := readyPort(settings.Ready); n > 0 {
-		add(n, "")
+		list.add(n, "")
 	}
 	texts := append([]string{settings.Run.Line}, settings.Run.Args...)
 	for _, value := range s.Environment {
@@ -170,7 +188,7 @@ func declared(p *runner.Project, service string) []endpoint {
 	for _, text := range texts {
 		for _, m := range portTemplate.FindAllStringSubmatch(text, -1) {
 			n, _ := strconv.Atoi(m[1])
-			add(n, "").given = true
+			list.add(n, "").given = true
 		}
 	}
 	if n, err := strconv.Atoi(portSetting(p, service)); err == nil {

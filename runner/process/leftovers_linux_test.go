@@ -68,7 +68,10 @@ func TestForeignPID(t *testing.T) {
 	}
 	over := make(chan error, 1)
 	go func() { over <- other.Wait() }()
-	t.Cleanup(func() { _ = other.Process.Kill(); <-over })
+	t.Cleanup(func() {
+		_ = other.Process.Kill()
+		_ = <-over // killed: the error says just that
+	})
 	endLeftovers([]record{{Instance: runner.Instance{ID: "nobody"}, PID: other.Process.Pid, Start: "1", Boot: bootID()}})
 	endLeftovers([]record{{Instance: runner.Instance{ID: "nobody"}, PID: other.Process.Pid, Start: startOf(other.Process.Pid), Boot: "another"}})
 	select {

@@ -96,7 +96,12 @@ func TestGRPC(t *testing.T) {
 	grpc_health_v1.RegisterHealthServer(server, state)
 	over := make(chan error, 1)
 	go func() { over <- server.Serve(l) }()
-	t.Cleanup(func() { server.Stop(); <-over })
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	})
 	state.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	if _, err := serves(t.Context(), l.Addr().String()); err == nil || !strings.Contains(err.Error(), "NOT_SERVING") {
 		t.Errorf("not serving: %v", err)

@@ -50,7 +50,7 @@ const (
 
 // channelCounts are what a channel did.
 type channelCounts struct {
-	publish, confirm, returned, deliver, get, ack uint64
+	publish, returned, deliver, get, ack uint64
 }
 
 // replyConsumer is the consumer of amq.rabbitmq.reply-to.

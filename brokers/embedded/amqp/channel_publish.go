@@ -1,7 +1,7 @@
 package amqp
 
 import (
-	"bytes"
+	"strings"
 
 	"msdev/brokers/embedded/amqp/wire"
 )
@@ -175,7 +175,7 @@ func (ch publishing) prepare(data []byte) (publication, *Error) {
 	}
 	m.hidden = hidden
 	p.msg = m
-	if c.exchange == "" && bytes.HasPrefix([]byte(c.key), []byte(directReplyTo+".")) {
+	if c.exchange == "" && strings.HasPrefix(c.key, directReplyTo+".") {
 		p.reply = ch.conn.broker.replyChannel(c.key)
 		p.lost = p.reply == nil
 		return p, nil

@@ -5,6 +5,7 @@ package wire
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -100,7 +101,7 @@ func (r *Reader) Next() (Frame, error) {
 	}
 	h, err := r.br.Peek(7)
 	if err != nil {
-		if len(h) > 0 && err == io.EOF {
+		if len(h) > 0 && errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return Frame{}, err
@@ -153,7 +154,7 @@ func (r *Reader) payload(size int) ([]byte, error) {
 }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

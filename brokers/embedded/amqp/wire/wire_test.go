@@ -90,7 +90,7 @@ func TestContentIsCutIntoFrames(t *testing.T) {
 	var got []byte
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil || len(f.Payload)+FrameOverhead > 4096 {
@@ -117,7 +117,7 @@ func TestReaderRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewReader(bytes.NewReader([]byte{1, 0, 0, 0, 0, 0, 9, 1}), 4096).Next(); err != io.ErrUnexpectedEOF {
+	if _, err := NewReader(bytes.NewReader([]byte{1, 0, 0, 0, 0, 0, 9, 1}), 4096).Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a frame cut short: %v", err)
 	}
 }
