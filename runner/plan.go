@@ -217,6 +217,9 @@ func (p *planner) image(s *Spec, goal Goal) bool {
 	return false
 }
 
+// builtWord is what a service waits for whose build comes after another one's.
+const builtWord = "built"
+
 // build emits the build of a service, one at a time for each context: builds of one context share most of their steps, and
 // the second finds what the first has made.
 func (p *planner) build(s *Spec) {
@@ -227,7 +230,7 @@ func (p *planner) build(s *Spec) {
 			continue
 		}
 		if p.Busy[a.ID()] || slices.ContainsFunc(p.out.Actions, func(b Action) bool { return b.ID() == a.ID() }) {
-			p.out.Waits[s.Name] = Wait{Service: o.Name, Condition: "built"}
+			p.out.Waits[s.Name] = Wait{Service: o.Name, Condition: builtWord}
 			return
 		}
 	}

@@ -312,7 +312,7 @@ func (s *Supervisor) ready() bool {
 // say notes what a decision tells people: what is waited for and what was passed over.
 func (s *Supervisor) say(d Decision) {
 	for service, w := range d.Waits {
-		if s.waits[service] != w {
+		if s.waits[service] != w && w.Condition != builtWord { // whose turn it is to be built is no news
 			s.event(service, Event{Type: EventWait, Text: fmt.Sprintf("waits for %s: %s", w.Service, w.Condition)})
 		}
 	}

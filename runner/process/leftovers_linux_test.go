@@ -67,10 +67,14 @@ func TestForeignPID(t *testing.T) {
 		t.Fatal(err)
 	}
 	over := make(chan error, 1)
-	go func() { over <- other.Wait() }()
+	go func() {
+		over <- other.Wait()
+		close(over)
+	}()
 	t.Cleanup(func() {
 		_ = other.Process.Kill()
-		_ = <-over // killed: the error says just that
+		for range over { // until its end has been seen
+		}
 	})
 	endLeftovers([]record{{Instance: runner.Instance{ID: "nobody"}, PID: other.Process.Pid, Start: "1", Boot: bootID()}})
 	endLeftovers([]record{{Instance: runner.Instance{ID: "nobody"}, PID: other.Process.Pid, Start: startOf(other.Process.Pid), Boot: "another"}})
