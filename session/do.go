@@ -221,6 +221,9 @@ func (s *Session) upRequest(ctx context.Context, p *runner.Project, order []stri
 	return req, nil
 }
 
+// onEngine is the runtime whose new instances have anonymous volumes of their own; elsewhere data outlives an instance.
+const onEngine = "docker"
+
 // rollback takes back what a failed up did: the instances that it made are removed, those that it only started are
 // stopped, and where nothing is left the networks go too. Named volumes stay, as data is never thrown away unasked.
 func (s *Session) rollback(ctx context.Context, up runner.Request) {
@@ -228,7 +231,7 @@ func (s *Session) rollback(ctx context.Context, up runner.Request) {
 	undo := func(want runner.Want, only map[string]map[string]bool, down *runner.Teardown) {
 		req := runner.Request{Goals: map[string]runner.Goal{}, Down: down}
 		for service, ids := range only {
-			req.Goals[service] = runner.Goal{Want: want, Only: ids, Volumes: true}
+			req.Goals[service] = runner.Goal{Want: want, Only: ids, Volumes: s.launch.Of(service) == onEngine}
 			req.Scope = append(req.Scope, service)
 		}
 		_ = s.sup.Do(ctx, req) // what cannot be undone is in the events; the up's own error matters
@@ -262,7 +265,7 @@ func (s *Session) sweep(ctx context.Context, scope []string) error {
 			}
 		}
 		if slices.Contains(scope, st.Service) && len(unused) > 0 {
-			req.Goals[st.Service] = runner.Goal{Want: runner.WantGone, Only: unused, Volumes: true}
+			req.Goals[st.Service] = runner.Goal{Want: runner.WantGone, Only: unused, Volumes: st.Runtime == onEngine}
 			req.Scope = append(req.Scope, st.Service)
 		}
 	}

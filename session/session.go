@@ -196,7 +196,7 @@ type Keeper interface{ KeepsInstances() bool }
 func (s *Session) kept() bool {
 	for _, rt := range s.launch.Runtimes {
 		k, ok := rt.(Keeper)
-		if (!ok || !k.KeepsInstances()) && rt.Name() != "docker" {
+		if (!ok || !k.KeepsInstances()) && rt.Name() != onEngine {
 			return false
 		}
 	}
