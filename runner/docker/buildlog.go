@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
+	"msdev/journal"
 	"msdev/runner"
 )
 
@@ -128,7 +129,7 @@ func (l *buildLog) tail() string {
 	if len(lines) == 0 {
 		return ""
 	}
-	return "  " + strings.Join(lines, "\n  ")
+	return journal.StripANSI("  " + strings.Join(lines, "\n  "))
 }
 
 func keep(lines []string, line string) []string {
