@@ -102,7 +102,7 @@ func (t *terminal) key(ctx context.Context) (time.Duration, error) {
 	if _, err := t.tty.WriteString("?"); err != nil {
 		return 0, err
 	}
-	if err := t.until(ctx, "palette"); err != nil {
+	if err := t.until(ctx, "twice kills"); err != nil {
 		return 0, err
 	}
 	took := time.Since(began)
