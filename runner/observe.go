@@ -145,7 +145,7 @@ func (s *Supervisor) forget(in Instance) {
 	delete(mem.Started, in.ID)
 	delete(mem.Cycle, in.ID)
 	delete(s.view.Healthy, in.ID)
-	delete(s.stats, in.ID)
+	s.stats.forget(in.ID)
 	s.endProbe(in.ID)
 	s.event(in.Service, Event{Type: EventRemove, Instance: in.Name, ID: in.ID, Text: in.Name + " removed"})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func (s *Supervisor) status(st Status, list []Instance) Status {
 		if in.Alive() {
 			st.Ports = append(st.Ports, in.Ports...)
 		}
-		st.add(s.stats[in.ID], in.Alive())
+		st.add(s.stats.of(in.ID), in.Alive())
 		if st.Image == "" {
 			st.Image, st.Runtime = in.Image, in.Runtime
 		}
@@ -181,7 +182,7 @@ func (s *Supervisor) Measure(ctx context.Context, on bool, every time.Duration) 
 			s.watched = nil
 		}
 		if !on {
-			clear(s.stats)
+			s.stats.clear()
 			return
 		}
 		mctx, cancel := context.WithCancel(ctx)
@@ -189,9 +190,45 @@ func (s *Supervisor) Measure(ctx context.Context, on bool, every time.Duration) 
 		for _, rt := range s.runtimes {
 			if reader, ok := rt.(StatsReader); ok {
 				s.work.Go(func() {
-					_ = reader.Stats(mctx, every, func(m Stat) { s.do(mctx, func() { s.stats[m.Instance] = m }) })
+					_ = reader.Stats(mctx, every, func(m Stat) {
+						s.stats.set(m)
+						if s.options.Changed != nil {
+							s.options.Changed()
+						}
+					})
 				})
 			}
 		}
 	})
+}
+
+// gauges are the last measurements, by instance. They stand beside the loop, as a measurement changes nothing that a plan is
+// made from.
+type gauges struct {
+	mu   sync.Mutex
+	last map[string]Stat
+}
+
+func (g *gauges) of(instance string) Stat {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.last[instance]
+}
+
+func (g *gauges) set(m Stat) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last[m.Instance] = m
+}
+
+func (g *gauges) forget(instance string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.last, instance)
+}
+
+func (g *gauges) clear() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.last)
 }

@@ -20,9 +20,10 @@ type Supervisor struct {
 	journal  *journal.Journal
 	options  SupervisorOptions
 
-	turn chan func()   // what runs on the loop
-	over chan struct{} // closed when the loop has ended
-	work sync.WaitGroup
+	turn  chan func()   // what runs on the loop
+	over  chan struct{} // closed when the loop has ended
+	work  sync.WaitGroup
+	stats gauges
 
 	// What follows belongs to the loop.
 	view        View
@@ -37,7 +38,6 @@ type Supervisor struct {
 	probes      map[string]*prober // by instance
 	justStarted map[string]bool    // by instance: its start is dated by this machine's clock, and will be by the engine's
 	follows     *follows
-	stats       map[string]Stat // by instance
 	last        map[string]note // by service: the last thing that happened
 	watched     context.CancelFunc
 	waits       map[string]Wait
@@ -49,7 +49,7 @@ type SupervisorOptions struct {
 	Resources Resources
 	Logs      bool             // follow the output of every instance
 	History   int              // lines of output from before that are read of an instance that is found; negative: all
-	Changed   func()           // called after each change, from the loop; must not block
+	Changed   func()           // called after each change, from any goroutine; must not block
 	Now       func() time.Time // nil: time.Now
 	Quiet     bool             // no events for what is found at the first look
 }
@@ -65,7 +65,7 @@ func NewSupervisor(runtimes []Runtime, j *journal.Journal, o SupervisorOptions) 
 		runtimes: map[string]Runtime{}, journal: j, options: o,
 		turn: make(chan func()), over: make(chan struct{}),
 		specs: map[string]*Spec{}, epochs: map[string]uint64{}, cancels: map[string]context.CancelFunc{}, progress: map[string]string{},
-		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]*prober{}, justStarted: map[string]bool{}, stats: map[string]Stat{},
+		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]*prober{}, justStarted: map[string]bool{}, stats: gauges{last: map[string]Stat{}},
 		last: map[string]note{}, waits: map[string]Wait{},
 		view: View{Specs: o.Specs, Resources: o.Resources, Goals: map[string]Goal{}, Memories: map[string]Memory{}, Seen: map[string]Observed{},
 			Healthy: map[string]bool{}, Busy: map[string]bool{}, Stuck: map[string]bool{}},
