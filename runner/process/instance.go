@@ -44,7 +44,7 @@ func (in *instance) record() record {
 type run struct {
 	quit   chan struct{} // closed when it is to end
 	done   chan struct{} // closed when it has ended
-	fronts []*front
+	fronts fronts
 	policy restartPolicy
 
 	// Guarded by Runtime.mu.
@@ -86,7 +86,7 @@ func (r *Runtime) start(in *instance) error {
 	in.output.set(false)
 	c, err := r.spawn(in)
 	if err != nil {
-		closeFronts(fronts)
+		fronts.close()
 		r.mu.Lock()
 		in.output.set(true)
 		r.change(in, func(i *runner.Instance) { i.Error, i.ExitCode = firstLine(err.Error()), 127 })
@@ -237,7 +237,7 @@ func (r *Runtime) supervise(in *instance, run *run) {
 		pause = min(2*pause, restartMost)
 		c = r.again(in, run)
 	}
-	closeFronts(run.fronts)
+	run.fronts.close()
 	r.mu.Lock()
 	in.run = nil
 	in.output.set(true)
