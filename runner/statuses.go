@@ -8,10 +8,23 @@ import (
 	"time"
 )
 
+// ask runs f, which only reads, on the loop, unless ctx or the loop ends first. Nothing is planned after it, and nobody is told of
+// a change: who looks at every change would otherwise cause the next one.
+func (s *Supervisor) ask(ctx context.Context, f func()) bool {
+	select {
+	case s.asks <- f:
+		return true
+	case <-s.over:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // Statuses returns what is known of every service: those of the file in the graph's order, then orphans.
 func (s *Supervisor) Statuses(ctx context.Context) []Status {
 	reply := make(chan []Status, 1)
-	if !s.do(ctx, func() { reply <- s.statuses() }) {
+	if !s.ask(ctx, func() { reply <- s.statuses() }) {
 		return nil
 	}
 	return <-reply
@@ -20,7 +33,7 @@ func (s *Supervisor) Statuses(ctx context.Context) []Status {
 // Trouble returns why a runtime does not answer now; nil when all do.
 func (s *Supervisor) Trouble(ctx context.Context) error {
 	reply := make(chan error, 1)
-	if !s.do(ctx, func() {
+	if !s.ask(ctx, func() {
 		for _, name := range sortedKeys(s.lost) {
 			reply <- s.lost[name]
 			return

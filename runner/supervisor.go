@@ -20,7 +20,8 @@ type Supervisor struct {
 	journal  *journal.Journal
 	options  SupervisorOptions
 
-	turn  chan func()   // what runs on the loop
+	turn  chan func()   // what runs on the loop, and is followed by a plan
+	asks  chan func()   // what only reads there
 	over  chan struct{} // closed when the loop has ended
 	work  sync.WaitGroup
 	stats gauges
@@ -63,7 +64,7 @@ type note struct {
 func NewSupervisor(runtimes []Runtime, j *journal.Journal, o SupervisorOptions) *Supervisor {
 	s := &Supervisor{
 		runtimes: map[string]Runtime{}, journal: j, options: o,
-		turn: make(chan func()), over: make(chan struct{}),
+		turn: make(chan func()), asks: make(chan func()), over: make(chan struct{}),
 		specs: map[string]*Spec{}, epochs: map[string]uint64{}, cancels: map[string]context.CancelFunc{}, progress: map[string]string{},
 		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]*prober{}, justStarted: map[string]bool{}, stats: gauges{last: map[string]Stat{}},
 		last: map[string]note{}, waits: map[string]Wait{},
@@ -102,6 +103,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			f()
 			s.drain()
 			s.step(ctx)
+		case f := <-s.asks:
+			f()
 		}
 	}
 }
