@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // brokerAPI serves the broker as a whole: overview, node, health.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // JSON cannot say everything a field table can, so the ways to and from it lose types, as RabbitMQ's API does.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // queueAPI serves queues and messages.

@@ -3,7 +3,7 @@ package amqp
 import (
 	"net/http"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // topologyAPI serves virtual hosts, exchanges and bindings.

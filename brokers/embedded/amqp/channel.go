@@ -4,7 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // channel is one channel of a connection. Its methods run on the connection's reader; deliveries come from whoever

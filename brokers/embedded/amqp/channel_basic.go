@@ -1,7 +1,7 @@
 package amqp
 
 import (
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 func (ch consuming) basicMethod(m wire.Method) *Error {

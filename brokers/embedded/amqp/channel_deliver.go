@@ -4,7 +4,7 @@ import (
 	"slices"
 	"sort"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // delivery is a message that waits for its acknowledgement.

@@ -1,7 +1,7 @@
 package amqp
 
 import (
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 const basicPublish = wire.ID(60<<16 | 40)

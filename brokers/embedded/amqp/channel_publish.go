@@ -3,7 +3,7 @@ package amqp
 import (
 	"strings"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // maxMessage is the largest body, as in RabbitMQ's default configuration.

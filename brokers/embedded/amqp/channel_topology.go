@@ -3,7 +3,7 @@ package amqp
 import (
 	"strings"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 func (ch declaring) exchangeMethod(m wire.Method) *Error {

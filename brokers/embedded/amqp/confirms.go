@@ -3,7 +3,7 @@ package amqp
 import (
 	"sync"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // confirms tracks a channel's publisher confirms. Messages are numbered from 1 and answered in their order, each once:

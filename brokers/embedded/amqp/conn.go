@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // What the broker offers in connection.tune.

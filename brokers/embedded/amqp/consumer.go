@@ -3,7 +3,7 @@ package amqp
 import (
 	"slices"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // consumer is one basic.consume.

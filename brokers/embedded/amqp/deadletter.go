@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // Why a message died, as x-death says it.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"msdev/brokers/embedded/amqp/store"
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // enqueue puts a message into queues. With a channel, token is the number of the confirm it wants. It returns

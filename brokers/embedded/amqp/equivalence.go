@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"strconv"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // sameFlag fails with RabbitMQ's text when a second declaration differs in one property.

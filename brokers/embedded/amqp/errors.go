@@ -3,7 +3,7 @@ package amqp
 import (
 	"fmt"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // Reply codes of AMQP 0-9-1, chapter "constants".

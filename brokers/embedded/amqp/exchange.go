@@ -3,7 +3,7 @@ package amqp
 import (
 	"sync/atomic"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // The exchange types.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // version is the RabbitMQ release whose behaviour the broker follows. Clients look at it to choose features.

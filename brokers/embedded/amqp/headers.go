@@ -4,7 +4,7 @@ import (
 	"sort"
 	"strings"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // headersMatcher compares a message's headers with each binding's arguments.

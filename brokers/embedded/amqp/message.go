@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"msdev/brokers/embedded/amqp/store"
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // message is one published message, immutable and shared by every queue it was routed to.

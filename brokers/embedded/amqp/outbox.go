@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"msdev/brokers/embedded/amqp/store"
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // What the definitions table holds: one row for each durable thing, its kind, vhost and names joined to a key.

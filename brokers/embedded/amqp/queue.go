@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // declared is what a queue was declared with.

@@ -2,8 +2,9 @@ package amqp
 
 import (
 	"fmt"
+	"math"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // The queue types of x-queue-type.
@@ -214,6 +215,8 @@ func integer(v any) (int64, bool) {
 		return int64(n), true
 	case int64:
 		return n, true
+	case uint64:
+		return int64(min(n, math.MaxInt64)), true
 	}
 	return 0, false
 }
@@ -235,7 +238,7 @@ func typeName(v any) string {
 		return "signedint"
 	case uint32:
 		return "unsignedint"
-	case int64:
+	case int64, uint64:
 		return "long"
 	}
 	return longTypeName(v)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // directReplyTo is the pseudo-queue of direct replies: a client consumes from it, publishes requests with it as

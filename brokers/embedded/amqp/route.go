@@ -4,7 +4,7 @@ import (
 	"bytes"
 
 	"msdev/brokers/embedded/amqp/store"
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // router collects the queues for one message.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // matches lists the keys of the bindings that a matcher finds, sorted.

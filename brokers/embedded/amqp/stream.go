@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // stream is the content of a queue of type stream: messages stay when they are consumed, each consumer has a place of

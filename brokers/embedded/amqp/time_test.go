@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // bench is a broker in memory whose queues are used without a network, so that its clock can be a synthetic one.

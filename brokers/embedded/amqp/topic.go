@@ -3,7 +3,7 @@ package amqp
 import (
 	"strings"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // topicMatcher is a trie over the words of the binding keys. In a binding key, * stands for one word and # for any

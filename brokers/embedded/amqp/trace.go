@@ -1,7 +1,7 @@
 package amqp
 
 import (
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // The firehose: while a vhost is traced, each message that is published or delivered goes to amq.rabbitmq.trace too,

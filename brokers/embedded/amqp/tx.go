@@ -2,7 +2,7 @@ package amqp
 
 import (
 	"msdev/brokers/embedded/amqp/store"
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // transaction holds what a transacted channel did since its last commit.

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 const traceExchange = "amq.rabbitmq.trace"

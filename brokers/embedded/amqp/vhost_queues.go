@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"strings"
 
-	"msdev/brokers/embedded/amqp/wire"
+	"msdev/brokers/wire"
 )
 
 // randomName makes a name that nobody else has: 22 characters after the prefix, as RabbitMQ's are.

@@ -11,7 +11,7 @@ import (
 func everyType() Table {
 	return Table{
 		{"bool", true}, {"i8", int8(-1)}, {"u8", uint8(200)}, {"i16", int16(-2)}, {"u16", uint16(60000)}, {"i32", int32(-3)},
-		{"u32", uint32(4e9)}, {"i64", int64(-4)}, {"f32", float32(1.5)}, {"f64", 2.5}, {"decimal", Decimal{2, 314}},
+		{"u32", uint32(4e9)}, {"i64", int64(-4)}, {"u64", uint64(1 << 63)}, {"f32", float32(1.5)}, {"f64", 2.5}, {"decimal", Decimal{2, 314}},
 		{"string", "text"}, {"bytes", []byte{0, 255}}, {"array", Array{"a", int32(1), Table{{"x", nil}}}},
 		{"time", Timestamp(1700000000)}, {"table", Table{{"k", "v"}}}, {"void", nil}, {"void", "a second one of the name"},
 	}

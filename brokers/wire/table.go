@@ -13,7 +13,7 @@ type Table []Field
 
 // Field is one named value of a Table. The Go type of Value fixes the type on the wire:
 //
-//	bool t · int8 b · uint8 B · int16 s · uint16 u · int32 I · uint32 i · int64 l · float32 f · float64 d
+//	bool t · int8 b · uint8 B · int16 s · uint16 u · int32 I · uint32 i · int64 l · uint64 L · float32 f · float64 d
 //	Decimal D · string S · []byte x · Array A · Timestamp T · Table F · nil V
 type Field struct {
 	Key   string
@@ -175,8 +175,10 @@ func parseFixed(kind byte, b []byte) any {
 		return int32(binary.BigEndian.Uint32(b))
 	case 'i':
 		return binary.BigEndian.Uint32(b)
-	case 'l', 'L':
+	case 'l':
 		return int64(binary.BigEndian.Uint64(b))
+	case 'L':
+		return binary.BigEndian.Uint64(b)
 	case 'f':
 		return math.Float32frombits(binary.BigEndian.Uint32(b))
 	case 'd':
@@ -244,6 +246,8 @@ func appendValue(b []byte, v any) []byte {
 		return be.AppendUint32(append(b, 'i'), v)
 	case int64:
 		return be.AppendUint64(append(b, 'l'), uint64(v))
+	case uint64:
+		return be.AppendUint64(append(b, 'L'), v)
 	case float32:
 		return be.AppendUint32(append(b, 'f'), math.Float32bits(v))
 	case float64:
