@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -204,8 +205,7 @@ func (s *Supervisor) Measure(ctx context.Context, on bool, every time.Duration) 
 			if reader, ok := rt.(StatsReader); ok {
 				s.work.Go(func() {
 					_ = reader.Stats(mctx, every, func(m Stat) {
-						s.stats.set(m)
-						if s.options.Changed != nil {
+						if s.stats.set(m) && s.options.Changed != nil {
 							s.options.Changed()
 						}
 					})
@@ -228,10 +228,23 @@ func (g *gauges) of(instance string) Stat {
 	return g.last[instance]
 }
 
-func (g *gauges) set(m Stat) {
+// What people can tell apart. A service at rest is never measured twice the same; rounded, it is, and nobody has to look again.
+const (
+	cpuStep    = 0.001     // of a core
+	memoryStep = 128 << 10 // bytes
+)
+
+// set takes a measurement in and tells whether it differs from the one before.
+func (g *gauges) set(m Stat) bool {
+	m.CPU = math.Round(m.CPU/cpuStep) * cpuStep
+	m.Memory = (m.Memory + memoryStep/2) / memoryStep * memoryStep
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if last, known := g.last[m.Instance]; known && last == m {
+		return false
+	}
 	g.last[m.Instance] = m
+	return true
 }
 
 func (g *gauges) forget(instance string) {

@@ -155,13 +155,29 @@ func usage(pids ...int) (cost, error) {
 			}
 			sum.cpu += time.Duration(n) * 10 * time.Millisecond
 		}
-		pages, err := strconv.ParseInt(fields[21], 10, 64)
+		share, err := proportional(pid)
 		if err != nil {
 			return sum, err
 		}
-		sum.memory += pages * int64(os.Getpagesize())
+		sum.memory += share
 	}
 	return sum, nil
+}
+
+// proportional is the memory of a process in bytes, pages that several processes share counted in parts (PSS, proc(5)): the screen
+// and its session are the same program, and its text is in memory once.
+func proportional(pid int) (int64, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("the kernel does not tell the memory of process %d", pid)
 }
 
 var numbered = regexp.MustCompile(`\b(\d+)\b`)
