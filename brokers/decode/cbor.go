@@ -206,4 +206,3 @@ func halfFloat(h uint16) float64 {
 	}
 	return f
 }
-

@@ -198,7 +198,9 @@ func (a *attempt) guess() Result {
 		a.onlyFit,
 		func() (Result, bool) { return a.ifContainer(a.msgpack) },
 		func() (Result, bool) { return a.ifContainer(a.cbor) },
-		func() (Result, bool) { return a.fieldTree(a.Body, "guess: it parses as Protobuf fields to the last byte") },
+		func() (Result, bool) {
+			return a.fieldTree(a.Body, "guess: it parses as Protobuf fields to the last byte")
+		},
 	} {
 		if r, ok := try(); ok {
 			return r
