@@ -18,6 +18,9 @@ type Front struct {
 	done chan struct{} // closed with the front
 	work sync.WaitGroup
 
+	// serve passes a connection on instead of a plain dial and Join; nil: those.
+	serve func(ctx context.Context, conn net.Conn, end context.CancelFunc)
+
 	mu        sync.Mutex
 	closed    bool
 	listeners []net.Listener
@@ -106,6 +109,10 @@ func (f *Front) Pass(conn net.Conn) {
 	defer end()
 	defer f.drop(conn)
 	if !f.keep(conn, end) {
+		return
+	}
+	if f.serve != nil {
+		f.serve(ctx, conn, end)
 		return
 	}
 	to, err := f.dial(ctx)
