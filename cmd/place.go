@@ -15,7 +15,8 @@ import (
 // own x-msdev.runtime. "auto" is the engine where it answers and processes where not. Among processes, the images of brokers
 // run inside msdev.
 type placement struct {
-	base     string // auto until it is known whether the engine answers
+	base     string        // auto until it is known whether the engine answers
+	silent   *runner.Error // why no engine answers, where processes take its place
 	notes    []string
 	launched map[string]bool // the runtimes that there are
 
@@ -88,9 +89,10 @@ func (at *placement) withoutEngine(p *runner.Project, err error) error {
 		return err
 	}
 	at.base = runner.Native
-	if lacking := at.lacking(p); len(lacking) > 0 || len(p.Order) == 0 {
+	if lacking := at.lacking(p, p.Order); len(lacking) == len(p.Order) { // there is nothing that a session could do
 		return at.needsEngine(lacking, e)
 	}
+	at.silent = e
 	at.notes = append(at.notes, "services run as processes, as no engine answers: "+e.Msg)
 	return nil
 }
@@ -104,10 +106,10 @@ func (at *placement) needsEngine(lacking []string, e *runner.Error) error {
 		Hint: fmt.Sprintf("%s Or give %s an x-msdev.run, to run without an engine.", e.Hint, strings.Join(lacking, ", "))}
 }
 
-// lacking are the services that are to run as processes, and do not say how.
-func (at *placement) lacking(p *runner.Project) []string {
+// lacking are those of some services that are to run as processes, and do not say how.
+func (at *placement) lacking(p *runner.Project, services []string) []string {
 	var names []string
-	for _, s := range p.Order {
+	for _, s := range services {
 		if at.where(p, s) == runner.Native && p.Services[s].Run.IsZero() {
 			names = append(names, s)
 		}
@@ -115,19 +117,23 @@ func (at *placement) lacking(p *runner.Project) []string {
 	return names
 }
 
-// check finds services that are to run as processes and cannot.
-func (at *placement) check(p *runner.Project) error {
-	lacking := at.lacking(p)
+// check finds services that are to be started as processes and cannot.
+func (at *placement) check(services []string) error {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	lacking := at.lacking(at.project, services)
 	if len(lacking) == 0 {
-		at.resolve()
 		return nil
+	}
+	if at.silent != nil {
+		return at.needsEngine(lacking, at.silent)
 	}
 	what := fmt.Sprintf("service %q is to run as a process, and does", lacking[0])
 	if len(lacking) > 1 {
 		what = fmt.Sprintf("the services %s are to run as processes, and do", strings.Join(lacking, ", "))
 	}
-	return &runner.Error{Kind: runner.ErrUsage, Service: lacking[0], Msg: fmt.Sprintf("%s: %s not say how", p.Place("services", lacking[0]), what),
-		Hint: "Give each an x-msdev.run, or run it as a container: start Docker, and leave --runtime process out or give it x-msdev: {runtime: docker}."}
+	return &runner.Error{Kind: runner.ErrUsage, Service: lacking[0], Msg: fmt.Sprintf("%s: %s not say how", at.project.Place("services", lacking[0]), what),
+		Hint: "`msdev init` proposes an x-msdev.run; or run them in containers: start Docker, and leave --runtime process out or give them x-msdev: {runtime: docker}."}
 }
 
 // resolve makes the engine that answered the place of what asks for no other.
@@ -141,9 +147,6 @@ func (at *placement) resolve() {
 func (at *placement) use(p *runner.Project) error {
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	if err := at.check(p); err != nil {
-		return err
-	}
 	for _, s := range p.Order {
 		if where := at.where(p, s); !at.launched[where] {
 			return &runner.Error{Kind: runner.ErrUsage, Service: s, Msg: fmt.Sprintf("%s: service %q is to run in the runtime %s, which this session does not have", p.Place("services", s), s, where),

@@ -153,7 +153,7 @@ func (a *app) up(o upOptions, services []string) error {
 	r := &run{
 		app: a, options: o, project: p, scope: selected.Order,
 		command: session.Command{Verb: session.VerbUp, Services: services, Up: o.UpOptions, Timeout: o.timeout.duration(), NoDeps: o.noDeps, Load: &load},
-		config:  session.Config{Load: load, Runtime: a.runtime, History: history, Linger: o.Linger, Logs: o.Linger},
+		config:  session.Config{Load: load, Runtime: a.runtime, Services: selected.Order, History: history, Linger: o.Linger, Logs: o.Linger},
 	}
 	switch {
 	case o.DryRun:
@@ -172,7 +172,7 @@ func (a *app) up(o upOptions, services []string) error {
 func (a *app) rehearse(r *run) error {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	c, err := session.Local(ctx, session.Config{Load: r.config.Load, Runtime: a.runtime}, wire)
+	c, err := session.Local(ctx, session.Config{Load: r.config.Load, Runtime: a.runtime, Services: r.scope}, wire)
 	if err != nil {
 		return err
 	}

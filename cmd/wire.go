@@ -29,7 +29,7 @@ func wire(ctx context.Context, p *runner.Project, want string) (session.Launch, 
 	if err != nil {
 		return session.Launch{}, err
 	}
-	launch := session.Launch{Of: at.of, Use: at.use}
+	launch := session.Launch{Of: at.of, Use: at.use, Check: at.check}
 	if at.asksEngine(p) {
 		engine, err := docker.New(ctx, p, docker.Options{})
 		if err == nil {
@@ -39,9 +39,7 @@ func wire(ctx context.Context, p *runner.Project, want string) (session.Launch, 
 			return session.Launch{}, err
 		}
 	}
-	if err := at.check(p); err != nil {
-		return session.Launch{}, err
-	}
+	at.resolve()
 	launch.Notes = at.notes
 	if !at.native(p) {
 		return launch, nil
@@ -161,3 +159,12 @@ func openBroker(kind string, c brokerConfig) (func(context.Context) error, error
 	}
 	return brokerKinds()[kind].Open(config)
 }
+
+// proposal is how a service could run as a process.
+type proposal = process.Proposal
+
+// propose looks at a build context for the program of a service.
+func propose(dir, service string) (proposal, bool) { return process.Propose(dir, service) }
+
+// written is the text of a compose file with proposals put into it.
+func written(text []byte, of map[string]proposal) ([]byte, error) { return process.Write(text, of) }

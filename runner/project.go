@@ -150,6 +150,9 @@ func (p *Project) Dependencies(service string) []Dependency {
 // model's: "services", "api", "image".
 func (p *Project) Place(path ...string) string { return p.src.find(path...).String() }
 
+// File is the compose file, absolute, in which something stands; the path is one of the model's, as in Place.
+func (p *Project) File(path ...string) string { return p.src.file(path...) }
+
 // settle derives from a loaded model all that Compose derives when it runs it.
 func (p *Project) settle(model *types.Project) error {
 	m, err := model.WithServicesEnvironmentResolved(true)

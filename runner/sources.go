@@ -184,15 +184,26 @@ func show(workDir, path string) string {
 // find returns where the given path of the model stands: the last file that has it wins, as in merging. Of a path that is
 // written differently or comes from elsewhere, it finds the part that is there.
 func (s *sources) find(path ...string) position {
+	f, line := s.locate(path)
+	return position{s.show(f.path), line}
+}
+
+// file is the path of the file that find names.
+func (s *sources) file(path ...string) string {
+	f, _ := s.locate(path)
+	return f.path
+}
+
+func (s *sources) locate(path []string) (in source, line int) {
 	for n := len(path); n > 0; n-- {
 		for i := len(s.files) - 1; i >= 0; i-- {
 			f := s.files[(i+s.given)%len(s.files)]
 			if node := f.key(path[:n]...); node != nil {
-				return position{s.show(f.path), node.Line}
+				return f, node.Line
 			}
 		}
 	}
-	return position{file: s.show(s.files[0].path)}
+	return s.files[0], 0
 }
 
 // findValue returns where below path a value stands that match accepts; otherwise where path stands.

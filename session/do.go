@@ -143,6 +143,11 @@ func (s *Session) up(ctx context.Context, cmd Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if s.launch.Check != nil {
+		if err := s.launch.Check(selected.Order); err != nil {
+			return Result{}, err
+		}
+	}
 	req, err := s.upRequest(ctx, p, selected.Order, cmd)
 	if err != nil {
 		return Result{}, err

@@ -17,7 +17,9 @@ import (
 type Config struct {
 	Load    runner.LoadOptions `json:"load"`
 	Runtime string             `json:"runtime,omitempty"` // auto, docker, process
-	Journal journal.Caps       `json:"journal,omitzero"`
+	// Services are those that an up is about to start: a session that cannot start them does not open.
+	Services []string     `json:"services,omitempty"`
+	Journal  journal.Caps `json:"journal,omitzero"`
 	// Linger keeps the session when nothing needs it: until a down, a quit or a stop of everything. Without it the
 	// session ends once no client is connected and every service runs on an engine that keeps it by itself.
 	Linger bool `json:"linger,omitempty"`
@@ -32,7 +34,9 @@ type Launch struct {
 	Runtimes []runner.Runtime
 	Of       func(service string) string // the name of a service's runtime
 	// Use is called with the project when it was read again, before its services are placed by Of; nil is not.
-	Use   func(p *runner.Project) error
+	Use func(p *runner.Project) error
+	// Check tells what will keep services from running, before an up starts any of them; nil is nothing.
+	Check func(services []string) error
 	Notes []string // what to tell the user: which runtime was taken, and why
 }
 
@@ -75,6 +79,11 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	launch, err := wire(ctx, p, cfg.Runtime)
 	if err != nil {
 		return nil, err
+	}
+	if launch.Check != nil {
+		if err := launch.Check(cfg.Services); err != nil {
+			return nil, err
+		}
 	}
 	s := &Session{config: cfg, launch: launch, journal: journal.New(cfg.Journal), project: p, started: time.Now(), linger: cfg.Linger, phase: PhaseIdle,
 		quit: make(chan struct{}), changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), version: make(chan struct{})}
@@ -192,11 +201,12 @@ const unneededAfter = 3 * time.Second
 // Keeper is a runtime whose instances go on without the session, such as an engine's containers.
 type Keeper interface{ KeepsInstances() bool }
 
-// kept tells whether all that runs goes on without the session.
+// kept tells whether all that there is goes on without the session. s.mu is held.
 func (s *Session) kept() bool {
 	for _, rt := range s.launch.Runtimes {
 		k, ok := rt.(Keeper)
-		if (!ok || !k.KeepsInstances()) && rt.Name() != onEngine {
+		keeps := ok && k.KeepsInstances() || rt.Name() == onEngine
+		if !keeps && slices.ContainsFunc(s.state.Services, func(st runner.Status) bool { return st.Runtime == rt.Name() && len(st.Instances) > 0 }) {
 			return false
 		}
 	}

@@ -16,14 +16,19 @@ import (
 
 // Proposal is how a service could run as a process, as far as its build context tells.
 type Proposal struct {
+	Dir   string // where both run; empty: in the build context
 	Build string // empty: nothing is to be built
 	Run   string
 	Why   string // what it was taken from, for people
 }
 
-// Propose looks at a build context and proposes how to run what it holds: Go, Node, Python, Rust or Java. It only reads.
-func Propose(dir string) (Proposal, bool) {
-	for _, propose := range []func(dir string) (Proposal, bool){proposeGo, proposeNode, proposeRust, proposeJava, proposePython} {
+// Propose looks at the build context of a service and proposes how to run what it holds: Go, Node, Python, Rust or Java. It
+// only reads. Of several programs in one context it takes the one that is called like the service.
+func Propose(dir, service string) (Proposal, bool) {
+	if p, ok := proposeGo(dir, service); ok {
+		return p, true
+	}
+	for _, propose := range []func(dir string) (Proposal, bool){proposeNode, proposeRust, proposeJava, proposePython} {
 		if p, ok := propose(dir); ok {
 			return p, true
 		}
@@ -41,15 +46,18 @@ func has(dir string, names ...string) string {
 	return ""
 }
 
-// proposeGo takes the main package of a module: its root, or the only one under cmd.
-func proposeGo(dir string) (Proposal, bool) {
+// proposeGo takes the main package of a module: its root, the one that is called like the service, or the only one under cmd.
+func proposeGo(dir, service string) (Proposal, bool) {
 	if has(dir, "go.mod") == "" {
 		return Proposal{}, false
 	}
 	pkg := ""
-	if hasMain(dir) {
-		pkg = "."
-	} else if entries, err := os.ReadDir(filepath.Join(dir, "cmd")); err == nil {
+	for _, candidate := range []string{".", "./cmd/" + service, "./" + service} {
+		if pkg == "" && hasMain(filepath.Join(dir, candidate)) {
+			pkg = candidate
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "cmd")); err == nil && pkg == "" {
 		mains := slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() || !hasMain(filepath.Join(dir, "cmd", e.Name())) })
 		if len(mains) == 1 {
 			pkg = "./cmd/" + mains[0].Name()
@@ -220,6 +228,9 @@ func (p Proposal) insert(lines []string, key, service *yaml.Node) {
 // entries are the lines of x-msdev that settings lack.
 func (p Proposal) entries(settings *yaml.Node) []string {
 	var list []string
+	if _, dir := entry(settings, "dir"); p.Dir != "" && dir == nil {
+		list = append(list, "dir: "+p.Dir)
+	}
 	if _, build := entry(settings, "build"); p.Build != "" && build == nil {
 		list = append(list, "build: "+p.Build)
 	}

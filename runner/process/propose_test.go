@@ -16,6 +16,7 @@ func TestPropose(t *testing.T) {
 		{"go", map[string]string{"go.mod": "module x", "main.go": "package main\n"}, "go build -o bin/go .", "./bin/go"},
 		{"gocmd", map[string]string{"go.mod": "module x", "cmd/api/main.go": "// Api.\npackage main\n"}, "go build -o bin/api ./cmd/api", "./bin/api"},
 		{"gotwo", map[string]string{"go.mod": "module x", "cmd/a/main.go": "package main\n", "cmd/b/main.go": "package main\n"}, "", ""},
+		{"gonamed", map[string]string{"go.mod": "module x", "api/main.go": "package main\n", "web/main.go": "package main\n"}, "go build -o bin/api ./api", "./bin/api"},
 		{"golib", map[string]string{"go.mod": "module x", "x.go": "package x\n", "main_test.go": "package main\n"}, "", ""},
 		{"node", map[string]string{"package.json": `{"scripts": {"start": "node x", "dev": "vite"}}`}, "npm install", "npm run dev"},
 		{"yarn", map[string]string{"package.json": `{"scripts": {"start": "node x"}}`, "yarn.lock": ""}, "yarn install", "yarn run start"},
@@ -39,7 +40,7 @@ func TestPropose(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p, ok := Propose(dir)
+			p, ok := Propose(dir, "api")
 			if ok != (test.run != "") || p.Build != test.build || p.Run != test.run || ok && p.Why == "" {
 				t.Errorf("%t %+v", ok, p)
 			}
