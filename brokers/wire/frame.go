@@ -251,3 +251,52 @@ func ParseContentHeader(payload []byte) (ContentHeader, error) {
 		Properties: payload[12:],
 	}, nil
 }
+
+// Deliver is a basic.deliver or basic.get-ok whose names still point into the frame.
+type Deliver struct {
+	Tag                  uint64
+	Redelivered          bool
+	Exchange, RoutingKey []byte
+}
+
+// ParseDeliver decodes the payload of a basic.deliver frame without an allocation.
+func ParseDeliver(payload []byte) (Deliver, error) {
+	c := codec{reading: true, in: payload}
+	c.take(4)
+	c.shortBytes() // the consumer's tag
+	return c.deliver()
+}
+
+// ParseGetOk decodes the payload of a basic.get-ok frame without an allocation.
+func ParseGetOk(payload []byte) (Deliver, error) {
+	c := codec{reading: true, in: payload}
+	c.take(4)
+	return c.deliver()
+}
+
+func (c *codec) deliver() (Deliver, error) {
+	var d Deliver
+	c.longlong(&d.Tag)
+	c.bits(&d.Redelivered)
+	d.Exchange = c.shortBytes()
+	d.RoutingKey = c.shortBytes()
+	return d, c.err
+}
+
+// AppendPublish appends a basic.publish method frame: a publisher's most frequent one, without an allocation.
+func AppendPublish(b []byte, channel uint16, exchange, key string, mandatory bool) []byte {
+	b, at := beginFrame(b, FrameMethod, channel)
+	b = append(b, 0, 60, 0, 40, 0, 0)
+	b = appendShortStr(b, exchange)
+	b = appendShortStr(b, key)
+	return endFrame(append(b, boolOctet(mandatory)), at)
+}
+
+// The methods that clients and brokers handle by their number, before they decode them.
+const (
+	IDBasicReturn  ID = 60<<16 | 50
+	IDBasicDeliver ID = 60<<16 | 60
+	IDBasicGetOk   ID = 60<<16 | 71
+	IDBasicAck     ID = 60<<16 | 80
+	IDBasicNack    ID = 60<<16 | 120
+)

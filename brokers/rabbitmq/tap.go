@@ -1,0 +1,366 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"msdev/brokers"
+	"msdev/brokers/wire"
+)
+
+const (
+	defaultBuffer = 32 << 20
+	// What waits in the tap's queue at most, should this end ever be too slow: the oldest go.
+	tapLength = 100_000
+	tapBytes  = 128 << 20
+	// What is dropped from the tap's queue must not be dead-lettered by a policy that matches every queue.
+	nowhere        = "msdev.nowhere"
+	renewEvery     = time.Second
+	firstPause     = 100 * time.Millisecond
+	longestPause   = 2 * time.Second
+	contentCost    = 512 // what a message costs beside its bytes
+	streamPrefetch = 200
+)
+
+// A buffer holds what came in until the receiver takes it. It drops rather than letting the broker wait.
+type buffer struct {
+	limit int
+	wake  chan struct{} // something came
+
+	mu    sync.Mutex
+	items []content
+	bytes int
+	lost  int64
+	since time.Time // when the last ones came
+	ends  []mark
+}
+
+// A mark says when the items before end had arrived.
+type mark struct {
+	end  int
+	time time.Time
+}
+
+func newBuffer(limit int) *buffer {
+	if limit <= 0 {
+		limit = defaultBuffer
+	}
+	return &buffer{limit: limit, wake: make(chan struct{}, 1)}
+}
+
+func (b *buffer) add(c *content) {
+	cost := len(c.body) + len(c.properties) + contentCost
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bytes > 0 && b.bytes+cost > b.limit {
+		b.lost++
+		return
+	}
+	b.bytes += cost
+	b.items = append(b.items, *c)
+}
+
+// arrived is called when all that came at once was added.
+func (b *buffer) arrived() {
+	b.mu.Lock()
+	b.ends = append(b.ends, mark{len(b.items), time.Now()})
+	b.mu.Unlock()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// taken is what a receiver took out of a buffer.
+type taken struct {
+	items []content
+	ends  []mark
+	lost  int64
+}
+
+// take empties the buffer into t, whose memory the buffer uses next.
+func (b *buffer) take(t *taken) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(t.items)
+	b.items, t.items = t.items[:0], b.items
+	b.ends, t.ends = t.ends[:0], b.ends
+	t.lost, b.lost, b.bytes = b.lost, 0, 0
+}
+
+// tap is one Tap call.
+type tap struct {
+	b      *Broker
+	from   brokers.Source
+	o      brokers.TapOptions
+	emit   func(brokers.TapBatch)
+	buf    *buffer
+	plan   *tapPlan
+	taken  taken
+	batch  []brokers.Message
+	next   int64 // the offset with which a stream goes on; -1 before the first message
+	began  bool
+	gap    *brokers.Gap
+	traced bool
+}
+
+// Tap hands on what passes from now on: see brokers.Broker.
+func (b *Broker) Tap(ctx context.Context, from brokers.Source, o brokers.TapOptions, emit func(brokers.TapBatch)) (err error) {
+	t := &tap{b: b, from: from, o: o, emit: emit, next: -1}
+	defer func() {
+		if t.traced {
+			if stopped := b.stopTracing(ctx); stopped != nil {
+				err = errors.Join(err, fmt.Errorf("tracing is still on in virtual host %q: %w\nTurn it off: rabbitmqctl trace_off -p %q", b.at.vhost, stopped, b.at.vhost))
+			}
+		}
+	}()
+	pause := firstPause
+	for {
+		worked, err := t.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !t.began {
+			return err
+		}
+		if t.gap == nil {
+			t.gap = &brokers.Gap{From: time.Now(), Reason: err.Error()}
+		}
+		if worked {
+			pause = firstPause
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause): // a broker does not tell when it is back
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// session taps as long as one connection lasts, and tells whether it came to that.
+func (t *tap) session(ctx context.Context) (worked bool, err error) {
+	c, err := t.b.connect(ctx, "tap")
+	if err != nil {
+		return false, err
+	}
+	defer c.close()
+	if t.plan == nil {
+		if t.plan, err = t.b.plan(ctx, c, t.from, t.o); err != nil {
+			return false, err
+		}
+	}
+	if t.plan.firehose && (!t.traced || t.gap != nil) {
+		if err := t.trace(ctx); err != nil {
+			return false, err
+		}
+	}
+	t.buf = newBuffer(t.o.Buffer)
+	canceled := make(chan struct{}, 1)
+	ch, err := c.channel(ctx, func(ch *channel) {
+		ch.content, ch.idle = t.buf.add, t.buf.arrived
+		ch.canceled = func() { canceled <- struct{}{} }
+	})
+	if err != nil {
+		return false, err
+	}
+	bound, err := t.open(ctx, ch)
+	if err != nil {
+		return false, t.b.explainTap(err)
+	}
+	t.begin()
+	return true, t.pump(ctx, c, ch, bound, canceled)
+}
+
+// trace turns tracing on, again where the broker forgot it.
+func (t *tap) trace(ctx context.Context) error {
+	if t.traced {
+		_, err := t.b.api.trace(ctx, true)
+		return err
+	}
+	if err := t.b.startTracing(ctx); err != nil {
+		return fmt.Errorf("tracing cannot be turned on: %w\nThe user needs the tag administrator.", err)
+	}
+	t.traced = true
+	return nil
+}
+
+// begin tells how it is tapped, or that it goes on.
+func (t *tap) begin() {
+	first := brokers.TapBatch{Gap: t.gap}
+	if t.gap != nil {
+		t.gap.To, t.gap.Resumed = time.Now(), t.plan.stream != "" && t.next >= 0
+	}
+	if !t.began {
+		first.Notes = t.plan.notes
+	}
+	t.began, t.gap = true, nil
+	t.emit(first)
+}
+
+// open makes the tap's queue, or opens the stream, and begins to consume.
+func (t *tap) open(ctx context.Context, ch *channel) (map[string]tapBinding, error) {
+	if t.plan.stream != "" {
+		return nil, consumeStream(ctx, ch, t.plan.stream, t.streamStart())
+	}
+	queue := tapPrefix + strings.ToLower(rand.Text()[:12])
+	_, err := call[*wire.QueueDeclareOk](ctx, ch, &wire.QueueDeclare{Queue: queue, Exclusive: true, AutoDelete: true, Arguments: wire.Table{
+		{Key: "x-queue-type", Value: "classic"}, {Key: "x-overflow", Value: "drop-head"},
+		{Key: "x-max-length", Value: int32(tapLength)}, {Key: "x-max-length-bytes", Value: int32(tapBytes)},
+		{Key: "x-dead-letter-exchange", Value: nowhere},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := call[*wire.BasicConsumeOk](ctx, ch, &wire.BasicConsume{Queue: queue, NoAck: true, Exclusive: true}); err != nil {
+		return nil, err
+	}
+	bound := map[string]tapBinding{"": {key: queue}}
+	return bound, t.rebind(ctx, ch, queue, bound, t.plan.bindings)
+}
+
+// rebind makes the bindings of the tap's queue those that are wanted.
+func (t *tap) rebind(ctx context.Context, ch *channel, queue string, bound map[string]tapBinding, want []tapBinding) error {
+	wanted := map[string]bool{"": true}
+	for _, w := range want {
+		id := w.id()
+		wanted[id] = true
+		if _, there := bound[id]; there {
+			continue
+		}
+		if _, err := call[*wire.QueueBindOk](ctx, ch, &wire.QueueBind{Queue: queue, Exchange: w.exchange, RoutingKey: w.key, Arguments: w.arguments}); err != nil {
+			return err
+		}
+		bound[id] = w
+	}
+	for id, old := range bound {
+		if wanted[id] {
+			continue
+		}
+		if _, err := call[*wire.QueueUnbindOk](ctx, ch, &wire.QueueUnbind{Queue: queue, Exchange: old.exchange, RoutingKey: old.key, Arguments: old.arguments}); err != nil {
+			return err
+		}
+		delete(bound, id)
+	}
+	return nil
+}
+
+// pump hands on what comes until the connection or ctx ends.
+func (t *tap) pump(ctx context.Context, c *conn, ch *channel, bound map[string]tapBinding, canceled <-chan struct{}) error {
+	var renew <-chan time.Time
+	if t.plan.renew != nil {
+		tick := time.NewTicker(renewEvery) // RabbitMQ tells nobody of new bindings
+		defer tick.Stop()
+		renew = tick.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.buf.wake:
+			if err := t.pass(ch); err != nil {
+				return err
+			}
+		case <-renew:
+			if err := t.renew(ctx, c, ch, bound); err != nil {
+				return err
+			}
+		case <-canceled:
+			return fmt.Errorf("the broker ended the tap of %s", t.from)
+		case <-ch.over:
+			return errors.Join(t.pass(nil), ch.err)
+		}
+	}
+}
+
+// renew follows the bindings. What cannot be listed now, or is gone again, is looked at the next time.
+func (t *tap) renew(ctx context.Context, c *conn, ch *channel, bound map[string]tapBinding) error {
+	want, err := t.plan.renew(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // the tap itself works
+	}
+	t.plan.bindings = want
+	side, err := c.channel(ctx, nil) // a refused binding must not end the tap's channel
+	if err != nil {
+		return err
+	}
+	err = t.rebind(ctx, side, bound[""].key, bound, want)
+	if saidCode(err, 404) {
+		return nil
+	}
+	if err == nil {
+		_, err = call[*wire.ChannelCloseOk](ctx, side, &wire.ChannelClose{Code: 200})
+		c.drop(side)
+	}
+	return err
+}
+
+// pass hands on what the buffer holds. With a channel, a stream's messages are acknowledged there.
+func (t *tap) pass(ch *channel) error {
+	t.buf.take(&t.taken)
+	if len(t.taken.items) == 0 && t.taken.lost == 0 {
+		return nil
+	}
+	t.batch = t.batch[:0]
+	ends := t.taken.ends
+	for i := range t.taken.items {
+		for len(ends) > 1 && ends[0].end <= i {
+			ends = ends[1:]
+		}
+		at := time.Now()
+		if len(ends) > 0 {
+			at = ends[0].time
+		}
+		var m brokers.Message
+		if err := t.taken.items[i].message(&m, at); err != nil {
+			continue // a broker does not pass on what is no message
+		}
+		if t.plan.firehose {
+			traced(&m)
+		}
+		if t.plan.stream != "" {
+			m.Queue = t.plan.stream
+			t.next = m.Offset + 1
+		}
+		if t.plan.keep == nil || t.plan.keep(&m) {
+			t.batch = append(t.batch, m)
+		}
+	}
+	if len(t.batch) > 0 || t.taken.lost > 0 {
+		t.emit(brokers.TapBatch{Messages: t.batch, Lost: t.taken.lost})
+	}
+	clear(t.batch)
+	if n := len(t.taken.items); ch != nil && t.plan.stream != "" && n > 0 {
+		return ch.send(&wire.BasicAck{DeliveryTag: t.taken.items[n-1].Tag, Multiple: true})
+	}
+	return nil
+}
+
+func (t *tap) streamStart() any {
+	if t.next >= 0 {
+		return t.next
+	}
+	return "next"
+}
+
+// consumeStream begins to read a stream. start is "first", "last", "next", an offset or a time.
+func consumeStream(ctx context.Context, ch *channel, stream string, start any) error {
+	if _, err := call[*wire.BasicQosOk](ctx, ch, &wire.BasicQos{PrefetchCount: streamPrefetch}); err != nil {
+		return err
+	}
+	_, err := call[*wire.BasicConsumeOk](ctx, ch, &wire.BasicConsume{Queue: stream, Arguments: wire.Table{{Key: "x-stream-offset", Value: start}}})
+	return err
+}
+
+// explainTap adds what a refused user needs.
+func (b *Broker) explainTap(err error) error {
+	if saidCode(err, 403) {
+		return fmt.Errorf("%w\nTo tap, user %q needs the permission to configure and to write queues named %s*, and to read the exchange.", err, b.at.user, tapPrefix)
+	}
+	return err
+}
