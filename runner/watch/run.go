@@ -1,0 +1,96 @@
+package watch
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// loop tells batches until ctx ends.
+func (w *Watcher) loop(ctx context.Context, emit func(Batch)) error {
+	tell := func(first time.Time) {
+		if changes := w.batch(); len(changes) > 0 {
+			emit(Batch{First: first, Changes: changes})
+		}
+	}
+	return window{quiet: w.options.Quiet, most: w.options.Most}.gather(ctx, w.wake, w.sort, tell, w.look, w.pause)
+}
+
+// sort looks at what came in.
+func (w *Watcher) sort() arrivals {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.raw.take()
+	news := w.state.take(m)
+	if m.at.IsZero() { // somebody else took it
+		m.at = time.Now()
+	}
+	waiting := len(w.state.found) + len(w.state.pending)
+	return arrivals{news: news || waiting > 0, paths: len(w.state.dirty) + waiting, at: m.at}
+}
+
+// batch looks wherever something may have changed, and returns what did.
+func (w *Watcher) batch() []Change {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.look()
+	return w.state.tell()
+}
+
+// look looks at what no events come from.
+func (w *Watcher) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.poll()
+}
+
+// pause is how long until the next look at what no events come from; 0: there is no such thing.
+func (w *Watcher) pause() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case len(w.state.polled) == 0:
+		return 0
+	case w.options.Poll > 0:
+		return w.options.Poll
+	}
+	return defaultPoll
+}
+
+// hashAll reads the contents of the files that a plan found, so that a touch can be told from a change. Until a file was read,
+// it is told as changed where its time is.
+func (w *Watcher) hashAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		path, was, ok := w.nextUnhashed()
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-w.unread:
+			}
+			continue
+		}
+		sum := hash(path, was.Size)
+		info, err := os.Stat(path)
+		if err != nil || info.Size() != was.Size || info.ModTime().UnixNano() != was.Time {
+			continue // it may not be what the plan found any more
+		}
+		w.mu.Lock()
+		if n := w.state.nodes[path]; n != nil && n.entry == was {
+			n.entry.Hash = sum
+		}
+		w.mu.Unlock()
+	}
+}
+
+func (w *Watcher) nextUnhashed() (string, Entry, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for s := w.state; len(s.unhashed) > 0; {
+		path := s.unhashed[len(s.unhashed)-1]
+		s.unhashed = s.unhashed[:len(s.unhashed)-1]
+		if n := s.nodes[path]; n != nil && n.entry.Kind == File && n.entry.Hash == 0 {
+			return path, n.entry, true
+		}
+	}
+	return "", Entry{}, false
+}

@@ -1,0 +1,80 @@
+package watch
+
+import (
+	"context"
+	"time"
+)
+
+// window is how long a batch is held back for what belongs to it: from the first event on, until it has been quiet for a
+// while, but never longer than most, so that a storm holds nothing back.
+type window struct {
+	quiet time.Duration // 0: by what the batch is
+	most  time.Duration
+}
+
+// due is when a batch is to be told that began with first and last grew with last, and has so many paths. A single file that
+// is saved is complete within milliseconds; a checkout or a formatter's run comes in waves.
+func (w window) due(first, last time.Time, paths int) time.Time {
+	quiet := w.quiet
+	if quiet <= 0 {
+		quiet = quietMany
+		if paths <= 1 {
+			quiet = quietOne
+		}
+	}
+	at := last.Add(quiet)
+	if end := first.Add(w.most); end.Before(at) {
+		return end
+	}
+	return at
+}
+
+// arrivals is what a look at the inbox found.
+type arrivals struct {
+	news  bool      // there was something that is not ignored
+	paths int       // how many paths the batch has by now
+	at    time.Time // when the first of the news came
+}
+
+// gather forms batches until ctx ends: it calls sort after each wake, and tell when a batch is due; look as often as every
+// says, which may be never (0).
+func (w window) gather(ctx context.Context, wake <-chan struct{}, sort func() arrivals, tell func(first time.Time), look func(), every func() time.Duration) error {
+	var first time.Time // of the batch that is under way
+	batch, looking := time.NewTimer(0), time.NewTimer(0)
+	batch.Stop()
+	looking.Stop()
+	defer batch.Stop()
+	defer looking.Stop()
+	again := func() {
+		if pause := every(); pause > 0 {
+			looking.Reset(pause)
+		}
+	}
+	again()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wake:
+			in := sort()
+			if !in.news {
+				continue
+			}
+			if first.IsZero() {
+				first = in.at
+			}
+			batch.Reset(time.Until(w.due(first, time.Now(), in.paths)))
+		case <-batch.C:
+			tell(first)
+			first = time.Time{}
+			again()
+		case <-looking.C:
+			began := time.Now()
+			look()
+			if first.IsZero() {
+				tell(began)
+			}
+			again()
+		}
+	}
+}
