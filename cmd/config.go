@@ -106,7 +106,9 @@ func (o *configOptions) lines(p *runner.Project) ([]string, error) {
 		return p.Compose.NetworkNames(), nil
 	case o.images:
 		for _, s := range p.Specs(nil) {
-			lines = append(lines, s.Image)
+			if s.Image != "" { // a service that is only a process has none
+				lines = append(lines, s.Image)
+			}
 		}
 	case o.profiles:
 		for _, s := range p.Compose.AllServices() {

@@ -16,9 +16,7 @@ import (
 // disabled services need not exist.
 func compose(ctx context.Context, at *found, src *sources, name string, explicit bool) (*types.Project, []string, error) {
 	load := func(consistent bool) (*types.Project, error) {
-		return loader.LoadWithContext(ctx, types.ConfigDetails{
-			WorkingDir: at.dir, ConfigFiles: src.configFiles(), Environment: at.env.Clone(),
-		}, func(o *loader.Options) {
+		return bind(ctx, types.ConfigDetails{WorkingDir: at.dir, ConfigFiles: src.configFiles(), Environment: at.env.Clone()}, func(o *loader.Options) {
 			if name != "" {
 				o.SetProjectName(name, explicit)
 			}
@@ -50,6 +48,46 @@ func compose(ctx context.Context, at *found, src *sources, name string, explicit
 		return nil, nil, src.explain(err)
 	}
 	return model, warnings, nil
+}
+
+// bind loads a model. Compose wants an image or a build of each service; one that has an x-msdev.run needs neither, so it passes
+// for one of a provider while it is checked.
+func bind(ctx context.Context, details types.ConfigDetails, options func(*loader.Options)) (*types.Project, error) {
+	model, err := loader.LoadModelWithContext(ctx, details, options)
+	if err != nil {
+		return nil, err
+	}
+	services, _ := model["services"].(map[string]any)
+	var native []string
+	for name, s := range services {
+		if service, ok := s.(map[string]any); ok && service["image"] == nil && service["build"] == nil && service["provider"] == nil && runs(service[settingsKey]) {
+			service["provider"] = map[string]any{"type": settingsKey}
+			native = append(native, name)
+		}
+	}
+	o := loader.ToOptions(&details, []func(*loader.Options){options})
+	if name, ok := model["name"].(string); ok { // as the files say it, or as it was given
+		o.SetProjectName(name, true)
+	}
+	p, err := loader.ModelToProject(model, o, details)
+	if err != nil {
+		return nil, err
+	}
+	for _, all := range []types.Services{p.Services, p.DisabledServices} {
+		for _, name := range native {
+			if s, ok := all[name]; ok {
+				s.Provider = nil
+				all[name] = s
+			}
+		}
+	}
+	return p, nil
+}
+
+// runs tells whether the settings of a service, not decoded yet, say how it runs.
+func runs(settings any) bool {
+	entries, ok := settings.(map[string]any)
+	return ok && entries["run"] != nil
 }
 
 // composeLog guards logrus's standard logger, the only way by which compose-go tells its warnings.

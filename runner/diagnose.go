@@ -35,11 +35,11 @@ func (s *sources) diagnose(m *types.Project) *Error {
 }
 
 func (s *sources) checkSource(_ *types.Project, service types.ServiceConfig) *Error {
-	if service.Image != "" || service.Build != nil || service.Provider != nil {
+	if service.Image != "" || service.Build != nil || service.Provider != nil || runs(service.Extensions[settingsKey]) {
 		return nil
 	}
 	e := s.fail(s.find("services", service.Name), "service %q has neither an image nor a build", service.Name)
-	e.Hint = "Give it `image: NAME` or `build: FOLDER`."
+	e.Hint = "Give it `image: NAME` or `build: FOLDER`, or an x-msdev.run, to run as a process."
 	return e
 }
 

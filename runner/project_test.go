@@ -309,6 +309,33 @@ func TestHashesLikeCompose(t *testing.T) {
 	}
 }
 
+func TestOnlyAProcess(t *testing.T) {
+	p := load(t, map[string]string{"compose.yaml": `name: shop
+include: [more.yaml]
+services:
+  api: {x-msdev: {run: ./api}}
+  late: {profiles: [late], x-msdev: {run: ./late, runtime: auto}}
+  db: {image: postgres, depends_on: [api]}
+`, "more.yaml": "services: {included: {x-msdev: {run: [./included]}}}"})
+	if got := p.Services["api"].Runtime + " " + p.Services["included"].Runtime + " " + p.Services["db"].Runtime; got != "process process " {
+		t.Errorf("runtimes: %s", got)
+	}
+	if s, err := p.Service("api"); err != nil || s.Provider != nil || s.Image != "" || p.Name != "shop" || p.Hashes["api"] == "" {
+		t.Errorf("%+v, %v in %s", s, err, p.Name)
+	}
+	if p, err := p.Enable([]string{"late"}); err != nil || p.Services["late"].Runtime != "process" || p.Compose.Services["late"].Provider != nil {
+		t.Errorf("late: %v", err)
+	}
+	text, err := p.Render("yaml")
+	if err != nil || strings.Contains(string(text), "provider") || !strings.Contains(string(text), "run: ./api") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	before := p.Hashes["db"]
+	if other := load(t, map[string]string{"compose.yaml": "name: shop\nservices: {api: {image: x}, db: {image: postgres, depends_on: [api]}}"}); other.Hashes["db"] != before {
+		t.Error("the hash of a service depends on what another one is")
+	}
+}
+
 func TestResolveReferences(t *testing.T) {
 	p := load(t, map[string]string{"compose.yaml": `
 services:

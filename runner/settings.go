@@ -76,6 +76,13 @@ func (p *Project) readSettings() error {
 		if v, ok := p.Compose.Services[name].Extensions[settingsKey]; ok {
 			d.into(reflect.ValueOf(&s).Elem(), v, "services", name, settingsKey)
 		}
+		if c := p.Compose.Services[name]; c.Image == "" && c.Build == nil && c.Provider == nil { // it has x-msdev.run, or would not have been read
+			if s.Runtime == "docker" {
+				d.fail([]string{"services", name, settingsKey, "runtime"}, "Give it `image: NAME` or `build: FOLDER`, or leave the runtime out: it runs as a process.",
+					"service %q has neither an image nor a build, so no container can run it", name)
+			}
+			s.Runtime = Native
+		}
 		if d.err != nil {
 			break
 		}
