@@ -85,7 +85,7 @@ type attempt struct {
 }
 
 // Decode never fails: the worst answer is a hex dump whose Problem says why. ctx bounds a question to the registry.
-func (d *Decoder) Decode(ctx context.Context, in Input) Result {
+func (d *Decoder) Decode(ctx context.Context, in Input) (r Result) {
 	a := &attempt{Decoder: d, Input: in, limit: d.Limit}
 	if a.limit <= 0 {
 		a.limit = DefaultLimit
@@ -93,8 +93,13 @@ func (d *Decoder) Decode(ctx context.Context, in Input) Result {
 	if in.Body == nil {
 		return Result{Format: None, Reason: "the message has no body"}
 	}
+	defer func() { // a body must not bring down a session through a fault in one of the libraries
+		if fault := recover(); fault != nil {
+			r = a.hex(fmt.Sprintf("a decoder failed on it: %v", fault))
+		}
+	}()
 	layers, cut := a.expand()
-	r := a.find(ctx)
+	r = a.find(ctx)
 	r.Layers, r.Size, r.Cut = layers, len(a.Body), r.Cut || cut
 	r.Problem = strings.Join(a.problems, "; ")
 	return r

@@ -40,7 +40,7 @@ const (
 func (a *attempt) expand() (layers []string, cut bool) {
 	names := strings.Split(a.ContentEncoding, ",")
 	for len(layers) < maxLayers && !cut {
-		name := ""
+		var name string
 		if n := len(names); n > 0 {
 			name, names = strings.ToLower(strings.TrimSpace(names[n-1])), names[:n-1]
 			if !compression(name) {
