@@ -41,6 +41,21 @@ type Execer interface {
 	Exec(ctx context.Context, instance string, spec ExecSpec) (int, error)
 }
 
+// Syncer is a Runtime that can bring files into its instances while they are there.
+type Syncer interface {
+	// Sync makes each of the files in each of the instances what it is on this machine: what is there is copied with its
+	// permissions and the numbers of its owner, what is not there is removed with all that is in it. A folder is copied without
+	// what is in it. All instances are served at once; one that is gone meanwhile is no error. Errors are *Error and name the
+	// instance and the path.
+	Sync(ctx context.Context, instances []string, files []SyncFile) error
+}
+
+// SyncFile is one path of this machine, and what it is in an instance.
+type SyncFile struct {
+	Source string // absolute
+	Target string // absolute, with slashes
+}
+
 // Describer is a Runtime that can tell where it runs.
 type Describer interface {
 	// Describe tells the runtime's version and address, for the status line ("docker 20.10").
