@@ -35,9 +35,38 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, params(t, "testdata/script", "tcp://127.0.0.1:1"))
 }
 
-// TestEngine runs the scripts that need an engine, on the oldest one.
+// TestEngine runs the scripts that need an engine, on each one that there is.
 func TestEngine(t *testing.T) {
-	testscript.Run(t, params(t, "testdata/script/engine", testenv.Engines(t)[0].Host))
+	for _, engine := range testenv.Engines(t) {
+		t.Run(engine.Name, func(t *testing.T) {
+			p := params(t, "testdata/script/engine", engine.Host)
+			// Whether the engine publishes ports on this machine: another one lives in a container, and publishes them there.
+			p.Condition = func(name string) (bool, error) {
+				if name != "here" {
+					return false, fmt.Errorf("unknown condition %q", name)
+				}
+				return engine == testenv.Engines(t)[0], nil
+			}
+			testscript.Run(t, p)
+		})
+	}
+}
+
+// TestEngineRestart runs the scripts that kill an engine and start it again.
+func TestEngineRestart(t *testing.T) {
+	engine := testenv.StartEngine(t, "msdev-test/app")
+	p := params(t, "testdata/script/restart", engine.Host)
+	p.Cmds["engine"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		switch args[0] {
+		case "kill":
+			engine.Kill(t)
+		case "start":
+			engine.Start(t)
+		default:
+			ts.Fatalf("usage: engine kill|start")
+		}
+	}
+	testscript.Run(t, p)
 }
 
 // params run the program itself, in folders and a project of the script's own.

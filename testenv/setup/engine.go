@@ -177,13 +177,9 @@ func (m *machine) startSecond(first, second engine, image string) step {
 			if err := os.Remove(folder + "/docker.sock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			// Not --privileged: SYS_RESOURCE may be more than this machine can give.
-			err = first.run(ctx, log, "run", "--detach", "--name", secondName, "--label", keyLabel+"="+want,
-				"--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE",
-				"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
-				"--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "a *:* rwm",
-				"--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--volume", folder+":/sock",
-				"--volume", secondName+":/var/lib/docker", image)
+			args := append([]string{"run", "--detach", "--name", secondName, "--label", keyLabel + "=" + want,
+				"--volume", secondName + ":/var/lib/docker"}, testenv.EngineArguments(folder)...)
+			err = first.run(ctx, log, append(args, image)...)
 			if err != nil {
 				return err
 			}
