@@ -39,6 +39,8 @@ type Action struct {
 	Timeout  *time.Duration `json:"timeout,omitempty"`  // grace period of a stop; nil is the service's own
 	Volumes  bool           `json:"volumes,omitempty"`  // remove: anonymous volumes too; create: renew anonymous volumes
 	NoCache  bool           `json:"noCache,omitempty"`  // build
+	Swap     bool           `json:"swap,omitempty"`     // create: start it beside the one that it Replaces, and give it the traffic once it is ready; then the old one ends
+	Previous bool           `json:"previous,omitempty"` // build: go back to what the build before has made
 	Reason   string         `json:"reason,omitempty"`   // why, in words ("configuration changed")
 }
 

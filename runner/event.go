@@ -29,8 +29,9 @@ const (
 	EventNetwork   EventType = "network"
 	EventVolume    EventType = "volume"
 	EventImage     EventType = "image"
-	EventLost      EventType = "lost" // the engine does not answer
-	EventBack      EventType = "back" // it answers again
+	EventLost      EventType = "lost"   // the engine does not answer
+	EventBack      EventType = "back"   // it answers again
+	EventReload    EventType = "reload" // a step from a saved file to running code
 )
 
 // Event is what the record of an event holds as its body, as JSON.
@@ -42,7 +43,8 @@ type Event struct {
 	ExitCode *int      `json:"exitCode,omitempty"`
 	Text     string    `json:"text"`
 	Hint     string    `json:"hint,omitempty"`
-	Took     float64   `json:"took,omitempty"` // seconds
+	Took     float64   `json:"took,omitempty"`  // seconds
+	Files    []string  `json:"files,omitempty"` // reload: what changed, relative to the project
 }
 
 // EventStream is the stream of a service's events; that of the project is EventStream("").
@@ -57,7 +59,8 @@ func (s *Supervisor) event(service string, e Event) {
 	}
 	now := s.options.Now()
 	s.journal.Append(journal.Record{Time: now, Stream: EventStream(service), Kind: journal.KindEvent, Ref: string(e.Type), Text: e.Text, Body: body})
-	if e.Type != EventWait { // what is waited for is the state's detail already
+	steps := e.Type != EventReload && s.reloads.busy(service) // the reload as a whole is what happened
+	if e.Type != EventWait && !steps {                        // what is waited for is the state's detail already
 		s.last[service] = note{text: e.Text, at: now}
 	}
 }

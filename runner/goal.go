@@ -71,6 +71,7 @@ type Spec struct {
 	Networks   []string // keys of the networks that it joins
 	Volumes    []string // keys of the named volumes that it mounts
 	Scale      int
+	Swap       bool // a new version is started beside the old one, where its runtime can, and then takes its place
 }
 
 // Resources of the project that a plan makes and removes, by key. External ones are not among them.

@@ -3,6 +3,8 @@ package runner
 import (
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,6 +31,8 @@ func (p *Project) Specs(of map[string]string) []Spec {
 		if s.Build != nil {
 			spec.Context = s.Build.Context
 		}
+		reload := p.Services[name].Reload
+		spec.Swap = reload == "swap" || spec.Runtime == Native && reload != "restart"
 		for _, v := range s.Volumes {
 			if v.Type == types.VolumeTypeVolume && v.Source != "" && !slices.Contains(spec.Volumes, v.Source) {
 				spec.Volumes = append(spec.Volumes, v.Source)
@@ -125,4 +129,34 @@ func (p *Project) Enable(services []string) (*Project, error) {
 		return nil, err
 	}
 	return &q, nil
+}
+
+// Folder is where the commands of a service run as a process: as its settings say, else its working_dir where this machine has it,
+// else where it is built, else the project.
+func (p *Project) Folder(service string) string {
+	s := p.Compose.Services[service]
+	if dir := p.Services[service].Dir; dir != "" {
+		return p.path(dir)
+	}
+	candidates := []string{s.WorkingDir}
+	if s.Build != nil {
+		candidates = append(candidates, s.Build.Context)
+	}
+	for _, dir := range candidates {
+		if dir == "" {
+			continue
+		}
+		if info, err := os.Stat(p.path(dir)); err == nil && info.IsDir() {
+			return p.path(dir)
+		}
+	}
+	return p.Dir
+}
+
+// path is a path of the files, which may be relative to the project.
+func (p *Project) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(p.Dir, name)
 }

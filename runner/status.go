@@ -33,6 +33,8 @@ type Status struct {
 	LastAt    time.Time    `json:"lastAt,omitzero"`
 	DependsOn []Dependency `json:"dependsOn,omitempty"`
 	Instances []Instance   `json:"instances,omitempty"` // by number
+
+	Reload *ReloadStatus `json:"reload,omitempty"` // nil: its files are not watched
 }
 
 // Dependency is one edge of the graph.

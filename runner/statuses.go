@@ -93,6 +93,7 @@ func (s *Supervisor) status(st Status, list []Instance) Status {
 	last := s.last[st.Service]
 	st.Last, st.LastAt = last.text, last.at
 	st.State, st.Detail = s.judge(st.Service, goal, list)
+	st.Reload = s.reloads.status(st.Service)
 	return st
 }
 
@@ -109,6 +110,12 @@ func (st *Status) add(m Stat, alive bool) {
 
 // judge says in one word, and in one short detail, what a service is.
 func (s *Supervisor) judge(service string, goal Goal, list []Instance) (ServiceState, string) {
+	if step := s.reloads.step(service); step != "" && goal.Want == WantRunning {
+		if text := s.progress[service]; text != "" {
+			step += ": " + text
+		}
+		return StateReloading, step
+	}
 	if f := s.view.Memories[service].Failure; f != nil && goal.Want == WantRunning {
 		return StateFailed, f.Msg
 	}

@@ -41,6 +41,7 @@ type Supervisor struct {
 	follows     *follows
 	last        map[string]note // by service: the last thing that happened
 	watched     context.CancelFunc
+	reloads     *Reloader // nil: nothing is reloaded
 	waits       map[string]Wait
 }
 
@@ -180,6 +181,7 @@ func (s *Supervisor) Do(ctx context.Context, r Request) error {
 
 func (s *Supervisor) accept(p *pending) {
 	if p.Goals == nil && p.Down == nil { // it only waits
+		p.epochs = maps.Clone(s.epochs)
 		s.pending = append(s.pending, p)
 		return
 	}
@@ -284,6 +286,9 @@ func (s *Supervisor) fail(service string, err *Error) {
 	}
 	mem.Failure = err
 	s.view.Memories[service] = mem
+	if s.reloads.busy(service) { // whoever reloads it tells of it
+		return
+	}
 	s.event(service, Event{Type: EventFail, Text: err.Msg, Hint: err.Hint})
 }
 

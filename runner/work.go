@@ -13,9 +13,14 @@ import (
 
 // begin starts an action on its own goroutine; its end comes back to the loop.
 func (s *Supervisor) begin(ctx context.Context, a Action) {
+	s.carry(ctx, a, func(seen []Observation, err error, took time.Duration) { s.finish(ctx, a, seen, err, took) })
+}
+
+// carry starts an action on its own goroutine; ended runs on the loop.
+func (s *Supervisor) carry(ctx context.Context, a Action, ended func(seen []Observation, err error, took time.Duration)) {
 	rt := s.runtimes[a.Runtime]
 	if rt == nil {
-		s.finish(ctx, a, nil, &Error{Kind: ErrFailed, Service: a.Service, Msg: fmt.Sprintf("service %q: there is no runtime %q", a.Service, a.Runtime)}, 0)
+		ended(nil, &Error{Kind: ErrFailed, Service: a.Service, Msg: fmt.Sprintf("service %q: there is no runtime %q", a.Service, a.Runtime)}, 0)
 		return
 	}
 	id := a.ID()
@@ -26,11 +31,12 @@ func (s *Supervisor) begin(ctx context.Context, a Action) {
 		s.event(a.Service, Event{Type: EventType(a.Op), Text: fmt.Sprintf("%s %s", map[Op]string{OpPull: "pulling", OpBuild: "building"}[a.Op], a.Name)})
 	}
 	began := time.Now()
+	back := context.WithoutCancel(ctx) // whoever called it off is told of its end all the same
 	s.work.Go(func() {
 		defer cancel()
-		seen, err := rt.Do(actx, a, func(p Progress) { s.report(ctx, a, p) })
+		seen, err := rt.Do(actx, a, func(p Progress) { s.report(back, a, p) })
 		took := time.Since(began)
-		s.do(ctx, func() { s.finish(ctx, a, seen, err, took) })
+		s.do(back, func() { ended(seen, err, took) })
 	})
 }
 
@@ -43,6 +49,16 @@ func (s *Supervisor) report(ctx context.Context, a Action, p Progress) {
 }
 
 func (s *Supervisor) finish(ctx context.Context, a Action, seen []Observation, err error, took time.Duration) {
+	s.land(ctx, a, seen)
+	if err != nil && ctx.Err() == nil {
+		s.failed(ctx, a, err)
+		return
+	}
+	s.done(a, seen, took)
+}
+
+// land takes in what an action changed.
+func (s *Supervisor) land(ctx context.Context, a Action, seen []Observation) {
 	id := a.ID()
 	delete(s.cancels, id)
 	delete(s.progress, a.Service)
@@ -50,11 +66,6 @@ func (s *Supervisor) finish(ctx context.Context, a Action, seen []Observation, e
 		s.observe(ctx, a.Runtime, o)
 	}
 	delete(s.view.Busy, id)
-	if err != nil && ctx.Err() == nil {
-		s.failed(ctx, a, err)
-		return
-	}
-	s.done(a, seen, took)
 }
 
 // done notes in the service's memory what an action achieved.

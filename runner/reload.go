@@ -1,0 +1,502 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"msdev/runner/watch"
+)
+
+// Reloader brings changed files into what runs. Each service has a lane of its own, in which a newer change calls an older one
+// off and takes its place. What runs is left alone until something new has been built.
+type Reloader struct {
+	sup   *Supervisor
+	limit time.Duration
+	lanes chan *lane    // lanes that have something to do
+	over  chan struct{} // closed when Run has ended
+	dir   string        // of the project, which names of files are told from
+
+	mu      sync.Mutex
+	paused  bool
+	byName  map[string]*lane
+	watched map[string]bool     // services whose files are watched
+	needs   map[string][]string // what each service depends on, directly or not
+	plan    *watchPlan
+	watcher *watch.Watcher // nil: nothing is watched
+	problem error          // why changes are not seen as they should be
+}
+
+// buildLimit is how long a build may take before it counts as hung.
+const buildLimit = 10 * time.Minute
+
+// NewReloader returns the reloader of a supervisor, which shows from then on what is reloaded. It does nothing before Run.
+func NewReloader(sup *Supervisor, dir string) *Reloader {
+	r := &Reloader{sup: sup, dir: dir, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}}
+	sup.reloads = r
+	return r
+}
+
+// Run carries out what Take and Now ask for until ctx ends.
+func (r *Reloader) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer close(r.over)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case l := <-r.lanes:
+			work.Go(func() { r.work(ctx, l) })
+		}
+	}
+}
+
+// Change is what happened to the files of one service, and what that asks for.
+type Change struct {
+	Service  string
+	At       time.Time           // when it was seen
+	Files    []string            // absolute; none: asked for by hand
+	Build    bool                // build, and replace what runs with what comes of it
+	Restart  bool                // stop and start
+	Previous bool                // instead of a build: what the build before has made
+	Sync     []SyncFile          // before a restart: bring files into what runs
+	Exec     []types.ServiceHook // after a sync: run these in what runs
+
+	after []<-chan struct{} // reloads of services that this one depends on
+	done  []chan struct{}   // closed when this has been dealt with
+	tells []chan<- Reload   // told how it went
+}
+
+// with is both changes in one.
+func (c Change) with(newer Change) Change {
+	newer.Files = union(c.Files, newer.Files)
+	newer.Build, newer.Restart = c.Build || newer.Build, c.Restart || newer.Restart
+	newer.Sync = lastOfEach(append(slices.Clone(c.Sync), newer.Sync...))
+	newer.Exec = append(slices.Clone(c.Exec), newer.Exec...)
+	newer.after, newer.done = append(slices.Clone(c.after), newer.after...), append(slices.Clone(c.done), newer.done...)
+	newer.tells = append(slices.Clone(c.tells), newer.tells...)
+	return newer
+}
+
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// lane is what is reloaded of one service. Reloader.mu guards it.
+type lane struct {
+	service string
+	mode    ReloadMode
+	next    *Change // to be carried out
+	held    *Change // waits for a word: the service is in manual mode, or everything is paused
+	now     *Change // under way
+	step    string  // what is done of now, in a word
+	cancel  context.CancelFunc
+	newer   bool // now was called off by a newer change
+	own     *outputs
+	history []Reload
+}
+
+func (r *Reloader) lane(service string) *lane {
+	l := r.byName[service]
+	if l == nil {
+		l = &lane{service: service, mode: ReloadAuto, own: newOutputs()}
+		r.byName[service] = l
+	}
+	return l
+}
+
+// Take takes changes in, dependencies first: what one file asks of several services is done in that order.
+func (r *Reloader) Take(changes []Change) {
+	done := map[string]chan struct{}{}
+	var ready []*lane
+	r.mu.Lock()
+	for _, c := range changes {
+		l := r.lane(c.Service)
+		if l.mode == ReloadOff {
+			continue
+		}
+		if c.Build && len(c.Files) > 0 {
+			if l.own.sort(&c, l.now != nil && l.step == stepBuild); len(c.Files) == 0 {
+				continue
+			}
+		}
+		if r.paused || l.mode == ReloadManual {
+			l.hold(c)
+			continue
+		}
+		for _, name := range r.needs[c.Service] {
+			if other := done[name]; other != nil {
+				c.after = append(c.after, other)
+			}
+		}
+		done[c.Service] = make(chan struct{})
+		c.done = append(c.done, done[c.Service])
+		if l.take(c) {
+			ready = append(ready, l)
+		}
+	}
+	r.mu.Unlock()
+	r.begin(ready)
+}
+
+// hold keeps a change until somebody asks for it.
+func (l *lane) hold(c Change) {
+	if l.held != nil {
+		c = l.held.with(c)
+	}
+	l.held = &c
+}
+
+// take gives a lane something to do, and tells whether the lane has to be begun.
+func (l *lane) take(c Change) bool {
+	begin := l.now == nil && l.next == nil
+	switch {
+	case l.next != nil:
+		c = l.next.with(c)
+	case l.now != nil && !l.newer:
+		c = l.now.with(c)
+		l.newer = true
+		l.cancel()
+	}
+	l.next = &c
+	return begin
+}
+
+func (r *Reloader) begin(lanes []*lane) {
+	for _, l := range lanes {
+		select {
+		case r.lanes <- l:
+		case <-r.over:
+		}
+	}
+	r.changed()
+}
+
+func (r *Reloader) changed() {
+	if r.sup.options.Changed != nil {
+		r.sup.options.Changed()
+	}
+}
+
+// Now reloads services at once, and returns when that is done: what waits for a word or, where nothing does, all of it anew; with
+// previous it goes back to the version before.
+func (r *Reloader) Now(ctx context.Context, services []string, previous bool) error {
+	var ready []*lane
+	tell := make(chan Reload, len(services))
+	r.mu.Lock()
+	for _, service := range services {
+		l := r.lane(service)
+		c := Change{Service: service, At: time.Now(), Build: true, Previous: previous, tells: []chan<- Reload{tell}}
+		if l.held != nil && !previous {
+			c.Build = false
+			c = l.held.with(c)
+			l.held = nil
+		}
+		if l.take(c) {
+			ready = append(ready, l)
+		}
+	}
+	r.mu.Unlock()
+	r.begin(ready)
+	var err error
+	for range services {
+		select {
+		case e := <-tell:
+			if e.Result == ReloadFailed && err == nil {
+				err = &Error{Kind: ErrFailed, Msg: e.Error, Hint: e.Hint}
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.over:
+			return context.Canceled
+		}
+	}
+	return err
+}
+
+// Pause holds all changes back and calls builds off that are under way, or lets all of that go on.
+func (r *Reloader) Pause(on bool) {
+	r.mu.Lock()
+	r.paused = on
+	for _, l := range r.byName {
+		if on {
+			l.callOff()
+		}
+	}
+	r.mu.Unlock()
+	r.release()
+}
+
+// callOff ends a build that is under way; its change waits for a word.
+func (l *lane) callOff() {
+	if l.next != nil {
+		l.hold(*l.next)
+		l.next = nil
+	}
+	if l.now != nil && l.step == stepBuild && !l.newer {
+		l.hold(*l.now)
+		l.newer = true
+		l.cancel()
+	}
+}
+
+// Paused tells whether changes are held back.
+func (r *Reloader) Paused() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.paused
+}
+
+// Mode says when the changes of services take effect.
+func (r *Reloader) Mode(services []string, mode ReloadMode) {
+	r.mu.Lock()
+	for _, service := range services {
+		l := r.lane(service)
+		if l.mode = mode; mode != ReloadAuto {
+			l.callOff()
+		}
+	}
+	r.mu.Unlock()
+	r.release()
+}
+
+// Only has the changes of some services take effect, and leaves all others out.
+func (r *Reloader) Only(services []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.watched {
+		if !slices.Contains(services, name) {
+			r.lane(name).mode = ReloadOff
+		}
+	}
+}
+
+// release begins what was held back and need not be any more.
+func (r *Reloader) release() {
+	var ready []*lane
+	r.mu.Lock()
+	for _, l := range r.byName {
+		if !r.paused && l.mode == ReloadAuto && l.held != nil {
+			c := *l.held
+			l.held = nil
+			if l.take(c) {
+				ready = append(ready, l)
+			}
+		}
+	}
+	r.mu.Unlock()
+	r.begin(ready)
+}
+
+// work empties a lane.
+func (r *Reloader) work(ctx context.Context, l *lane) {
+	for {
+		r.mu.Lock()
+		l.now, l.next, l.newer, l.step = l.next, nil, false, stepWait
+		if l.now == nil {
+			l.step = ""
+			r.mu.Unlock()
+			r.changed()
+			return
+		}
+		c := *l.now
+		rctx, cancel := context.WithCancel(ctx)
+		l.cancel = cancel
+		r.mu.Unlock()
+		entry := r.reload(rctx, l, c)
+		cancel()
+		r.settle(ctx, l, c, entry)
+	}
+}
+
+// settle notes how a change went.
+func (r *Reloader) settle(ctx context.Context, l *lane, c Change, entry Reload) {
+	r.mu.Lock()
+	newer := l.newer
+	if newer && entry.Result != ReloadDone {
+		entry.Result, entry.Error, entry.Hint = ReloadSuperseded, "", ""
+	}
+	if entry.Result != "" {
+		l.history = append([]Reload{entry}, l.history[:min(len(l.history), keptReloads-1)]...)
+	}
+	r.mu.Unlock()
+	if !newer {
+		for _, done := range c.done {
+			close(done)
+		}
+		for _, tell := range c.tells {
+			tell <- entry // it has room
+		}
+	}
+	if entry.Result != "" && ctx.Err() == nil {
+		r.sup.Tell(ctx, l.service, entry.event())
+	}
+}
+
+// The steps of a reload, as the state's detail has them.
+const (
+	stepWait  = "a change is on its way"
+	stepBuild = "building"
+	stepSync  = "copying files"
+	stepStart = "starting the new version"
+	stepReady = "waits for the new version to be ready"
+)
+
+func (r *Reloader) enter(l *lane, step string) {
+	r.mu.Lock()
+	l.step = step
+	r.mu.Unlock()
+	r.changed()
+}
+
+// reload carries a change out. An empty result is one that has nothing to do.
+func (r *Reloader) reload(ctx context.Context, l *lane, c Change) Reload {
+	e := r.entry(c)
+	if err := r.sup.Do(ctx, Request{Scope: []string{c.Service}}); ctx.Err() != nil || errors.Is(err, ErrSuperseded) {
+		return e.failed(err)
+	}
+	seen, err := r.sup.see(ctx, c.Service)
+	switch {
+	case err != nil:
+		return e.failed(err)
+	case seen.goal.Want != WantRunning || seen.goal.Scale == 0: // its next start brings what is new
+		return e
+	case seen.failure != nil || len(seen.instances) == 0:
+		return r.again(ctx, l, c, seen, e)
+	}
+	if c.Build {
+		return r.rebuild(ctx, l, c, seen, e)
+	}
+	if len(c.Sync)+len(c.Exec) > 0 {
+		r.enter(l, stepSync)
+		if err := r.sync(ctx, c, seen); err != nil {
+			return e.failed(err)
+		}
+		e.How = HowSync
+	}
+	if c.Restart {
+		r.enter(l, stepReady)
+		goal := seen.goal
+		goal.NoBuild = true
+		e.How = HowRestart
+		err := r.sup.Do(ctx, Request{Goals: map[string]Goal{c.Service: goal}, Cycle: []string{c.Service}, Scope: []string{c.Service}, Wait: true})
+		if err != nil {
+			return e.failed(err)
+		}
+	}
+	return e.done()
+}
+
+// again tries what has failed before, and with it whatever could not go on for its sake.
+func (r *Reloader) again(ctx context.Context, l *lane, c Change, seen sight, e Reload) Reload {
+	goals := r.sup.broken(ctx)
+	goals[c.Service] = seen.goal
+	for name, goal := range goals {
+		goal.Recreate, goal.Build = RecreateDiverged, goal.Build || name == c.Service && c.Build && seen.spec.Build
+		goals[name] = goal
+	}
+	r.enter(l, stepBuild)
+	e.How = HowRestart
+	if err := r.sup.Do(ctx, Request{Goals: goals, Scope: []string{c.Service}, Wait: true}); err != nil {
+		return e.failed(err)
+	}
+	return e.done()
+}
+
+// rebuild builds a service and, where something else came of it, replaces its instances. What runs goes on while it builds.
+func (r *Reloader) rebuild(ctx context.Context, l *lane, c Change, seen sight, e Reload) Reload {
+	if seen.spec.Build || c.Previous {
+		if err := r.build(ctx, l, c, seen); err != nil {
+			return e.failed(err)
+		}
+		e.Built = e.since()
+	}
+	for _, other := range c.after {
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return e.failed(ctx.Err())
+		}
+	}
+	seen, err := r.sup.see(ctx, c.Service)
+	switch {
+	case err != nil:
+		return e.failed(err)
+	case seen.goal.Want != WantRunning: // stopped while it was built
+		return e
+	case seen.spec.Build && seen.current():
+		e.Result = ReloadUnchanged
+		return e
+	}
+	r.enter(l, stepStart)
+	e.How = HowRestart
+	for _, in := range seen.instances {
+		a := Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Replaces: in.ID, Name: in.Name, Reason: "reloaded",
+			Swap: seen.spec.Swap && in.State == InstanceRunning, Timeout: seen.goal.Timeout}
+		if err := r.sup.Carry(ctx, a); err != nil {
+			return e.failed(err)
+		}
+		if a.Swap {
+			e.How = HowSwap
+		}
+	}
+	r.enter(l, stepReady)
+	if err := r.sup.Do(ctx, Request{Scope: []string{c.Service}, Wait: true}); err != nil {
+		return e.failed(err)
+	}
+	if seen, err := r.sup.see(ctx, c.Service); err == nil && len(seen.instances) > 0 {
+		e.Started = e.after(seen.instances[0].StartedAt)
+	}
+	return e.done()
+}
+
+// current tells whether all instances run what a new one would.
+func (s *sight) current() bool {
+	return !slices.ContainsFunc(s.instances, func(in Instance) bool { return in.ImageID != s.image || !in.Alive() })
+}
+
+// build builds, within the limit of time. The files that a build itself writes are told apart from those that somebody saves.
+func (r *Reloader) build(ctx context.Context, l *lane, c Change, seen sight) error {
+	r.enter(l, stepBuild)
+	bctx, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
+	a := Action{Op: OpBuild, Runtime: seen.spec.Runtime, Service: c.Service, Name: seen.spec.Image, Previous: c.Previous}
+	err := r.sup.Carry(bctx, a)
+	r.written(ctx, l)
+	if errors.Is(bctx.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+		return &Error{Kind: ErrFailed, Service: c.Service, Err: err, Msg: fmt.Sprintf("the build of service %q was ended, as it took longer than %s", c.Service, r.limit),
+			Hint: "Find out what it waits for: `msdev logs` has its output."}
+	}
+	return err
+}
+
+// written looks at what has changed while a build was under way.
+func (r *Reloader) written(ctx context.Context, l *lane) {
+	r.mu.Lock()
+	again, noisy := l.own.end(time.Now())
+	if len(again) > 0 {
+		next := Change{Service: l.service, At: time.Now(), Files: again, Build: true}
+		if l.next != nil {
+			next = l.next.with(next)
+		}
+		l.next = &next
+	}
+	r.mu.Unlock()
+	for _, path := range noisy {
+		r.sup.Tell(ctx, l.service, Event{Type: EventWarning, Files: []string{relative(r.dir, path)},
+			Text: fmt.Sprintf("%s changes in each build of %s, and causes no further one", relative(r.dir, path), l.service),
+			Hint: "Leave it out of what is watched: x-msdev: {watch: {ignore: [...]}}."})
+	}
+}
