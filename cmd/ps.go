@@ -144,6 +144,9 @@ func status(in runner.Instance, now time.Time) string {
 		case in.Health != runner.HealthNone:
 			text += fmt.Sprintf(" (%s)", in.Health)
 		}
+		if in.Attached > 0 {
+			text += fmt.Sprintf(", attached by %d", in.Attached)
+		}
 		return text
 	case runner.InstanceExited:
 		return fmt.Sprintf("Exited (%d) %s ago", in.ExitCode, ago(now.Sub(in.FinishedAt)))

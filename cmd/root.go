@@ -11,7 +11,7 @@ import (
 // verbs is the table of all verbs, by group. Help, completion and the command line itself come from it.
 func verbs() []group {
 	return []group{
-		{"graph", "The graph:", []func(*app) *cobra.Command{newUp, newAttach, newDown, newStart, newStop, newRestart, newKill, newPs, newGraph, newConfig, newInit, newExec}},
+		{"graph", "The graph:", []func(*app) *cobra.Command{newUp, newAttach, newDown, newStart, newStop, newRestart, newKill, newPs, newGraph, newConfig, newInit, newEnv, newRun, newExec}},
 		{"watch", "What it does:", []func(*app) *cobra.Command{newLogs, newEvents}},
 		{"brokers", "Brokers:", []func(*app) *cobra.Command{newBroker}},
 		{"session", "Sessions and msdev itself:", []func(*app) *cobra.Command{newLs, newVersion}},

@@ -183,7 +183,10 @@ func (s *Supervisor) transition(old, in Instance) {
 	switch {
 	case in.State == InstanceRunning && (!ran || !old.Alive()):
 		e.Type, e.Text = EventStart, in.Name+" started"
-		if in.Restarts > old.Restarts && old.ID != "" {
+		switch {
+		case in.Attached > 0:
+			e.Text = fmt.Sprintf("%s is the process %d now, which was attached", in.Name, in.Attached)
+		case in.Restarts > old.Restarts && old.ID != "":
 			e.Text = fmt.Sprintf("%s started again (restart %d)", in.Name, in.Restarts)
 		}
 		s.event(in.Service, e)

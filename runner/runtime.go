@@ -162,6 +162,7 @@ type Instance struct {
 	ImageID    string        `json:"imageID,omitempty"` // content id of its image when it was made
 	Ports      []Port        `json:"ports,omitempty"`
 	Networks   []string      `json:"networks,omitempty"`  // engine ids of the networks that it is connected to
+	Attached   int           `json:"attached,omitempty"`  // the process that somebody has started to be it, or 0
 	Addresses  []string      `json:"addresses,omitempty"` // its own IP addresses, where the host can reach them
 	Seen       uint64        `json:"-"`                   // order of observation: of two observations of one instance, from Watch or Do, the higher is newer
 }

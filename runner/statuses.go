@@ -150,19 +150,11 @@ func rank(state ServiceState) int {
 func (s *Supervisor) judgeInstance(in Instance, goal Goal) (ServiceState, string) {
 	switch in.State {
 	case InstanceRunning:
-		switch in.Health {
-		case HealthHealthy:
-			return StateReady, "healthy"
-		case HealthUnhealthy:
-			text := "unhealthy"
-			if out := lastLine(in.HealthLog); out != "" {
-				text += ": " + out
-			}
-			return StateFailed, text
-		case HealthStarting:
-			return StateStarting, "health: starting"
+		state, text := judgeRunning(in)
+		if in.Attached > 0 {
+			text += fmt.Sprintf(", attached by %d", in.Attached)
 		}
-		return StateReady, "running"
+		return state, text
 	case InstancePaused:
 		return StateStopped, "paused"
 	case InstanceRestarting:
@@ -179,6 +171,22 @@ func (s *Supervisor) judgeInstance(in Instance, goal Goal) (ServiceState, string
 		return StateStarting, "created"
 	}
 	return StateStopped, "created"
+}
+
+func judgeRunning(in Instance) (ServiceState, string) {
+	switch in.Health {
+	case HealthHealthy:
+		return StateReady, "healthy"
+	case HealthUnhealthy:
+		text := "unhealthy"
+		if out := lastLine(in.HealthLog); out != "" {
+			text += ": " + out
+		}
+		return StateFailed, text
+	case HealthStarting:
+		return StateStarting, "health: starting"
+	}
+	return StateReady, "running"
 }
 
 func (s *Supervisor) judgeExit(in Instance, goal Goal) (ServiceState, string) {

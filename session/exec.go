@@ -94,7 +94,7 @@ func (c *Client) Exec(ctx context.Context, req ExecRequest, stdin io.Reader, std
 	defer conn.Close()
 	context.AfterFunc(ctx, func() { _ = conn.Close() })
 	req.Stdin = stdin != nil
-	r, err := handshake(conn, req)
+	r, err := handshake(conn, "/exec", req)
 	if err != nil {
 		return 0, err
 	}
@@ -153,13 +153,13 @@ func exitOf(data []byte) (int, error) {
 	return exit.Code, nil
 }
 
-// handshake asks for the exec and returns the reader of its frames.
-func handshake(conn net.Conn, req ExecRequest) (*bufio.Reader, error) {
+// handshake asks for what takes over the connection, and returns the reader of what the session says on it.
+func handshake(conn net.Conn, path string, req any) (*bufio.Reader, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(conn, "POST /exec HTTP/1.1\r\nHost: session\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n%s", upgradeProtocol, len(body), body)
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: session\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n%s", path, upgradeProtocol, len(body), body)
 	if err != nil {
 		return nil, sessionGone(err)
 	}
@@ -189,23 +189,14 @@ func (s *Session) serveExec(w http.ResponseWriter, r *http.Request) {
 		reply(w, nil, err)
 		return
 	}
-	hj, ok := w.(http.Hijacker)
-	if !ok {
-		reply(w, nil, errors.New("this connection cannot carry an exec"))
-		return
-	}
-	conn, buf, err := hj.Hijack()
+	conn, buf, err := upgrade(w)
 	if err != nil {
-		reply(w, nil, err)
 		return
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", upgradeProtocol); err != nil {
-		return
-	}
 	ctx, cancel := context.WithCancel(context.Background()) // the request's own ends with the hijack
 	defer cancel()
-	runExec(ctx, cancel, exe, in.ID, req, conn, buf.Reader)
+	runExec(ctx, cancel, exe, in.ID, req, conn, buf)
 }
 
 // runExec carries the streams of an exec until its command has ended or its client is gone.

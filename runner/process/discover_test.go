@@ -127,10 +127,10 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("both services have port %s", at("orders", 8080))
 	}
 	for service, want := range map[string][]string{
-		"orders": {"DB=postgres://u:p@172.18.0.9:5432/shop", "PATH=/bin", "PEER=http://127.0.0.1:" + at("payments", 8080) + "/x",
+		"orders": {"DB=postgres://u:p@172.18.0.9:5432/shop", "PEER=http://127.0.0.1:" + at("payments", 8080) + "/x",
 			"PORT=" + at("orders", 8080), "SELF=" + at("orders", 9090)},
-		"payments": {"BROKERS=127.0.0.1:" + at("orders", 8080) + ",db:1", "PATH=/bin", "PEER=127.0.0.1:" + at("orders", 8080), "PORT=" + at("payments", 8080)},
-		"fixed":    {"PATH=/bin", "PEER=127.0.0.1:" + at("payments", 8080), "PORT=99"},
+		"payments": {"BROKERS=127.0.0.1:" + at("orders", 8080) + ",db:1", "PEER=127.0.0.1:" + at("orders", 8080), "PORT=" + at("payments", 8080)},
+		"fixed":    {"PEER=127.0.0.1:" + at("payments", 8080), "PORT=99"},
 	} {
 		got, err := r.Environment(service)
 		if err != nil || !slices.Equal(got, want) {

@@ -34,7 +34,7 @@ func (in *instance) look() runner.Instance { return in.state }
 // record is what a later runtime must know. Runtime.mu is held.
 func (in *instance) record() record {
 	rec := record{Instance: in.state}
-	if in.run != nil && in.run.child != nil {
+	if in.run != nil && in.run.child != nil && in.run.attached == nil {
 		rec.PID, rec.Start, rec.Boot = in.run.child.pid, in.run.child.start, bootID()
 	}
 	return rec
@@ -46,6 +46,8 @@ type run struct {
 	done   chan struct{} // closed when it has ended
 	fronts fronts
 	policy restartPolicy
+
+	attached *attachment // whose process it is, where it is not ours
 
 	// Guarded by Runtime.mu.
 	quitting bool
@@ -284,6 +286,10 @@ func (run *run) quits(sig syscall.Signal) {
 		run.quitting = true
 		close(run.quit)
 	}
+	if run.attached != nil {
+		run.attached.signal(sig)
+		return
+	}
 	if run.child != nil {
 		signalGroup(run.child.pid, sig)
 		signalGroup(run.child.pid, syscall.SIGCONT) // a paused process takes no other signal
@@ -404,7 +410,7 @@ func (r *Runtime) pause(in *instance, sig syscall.Signal, from, to runner.Instan
 	if in.state.State == to {
 		return nil
 	}
-	if in.state.State != from || in.run == nil || in.run.child == nil {
+	if in.state.State != from || in.run == nil || in.run.child == nil || in.run.attached != nil {
 		return &runner.Error{Kind: runner.ErrFailed, Service: in.state.Service, Msg: fmt.Sprintf("%s is %s, not %s", in.state.Name, in.state.State, from)}
 	}
 	signalGroup(in.run.child.pid, sig)

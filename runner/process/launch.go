@@ -45,28 +45,28 @@ func (r *Runtime) launch(in *instance) (launch, error) {
 	return l, err
 }
 
-// Environment returns what the first process of a service gets as its environment, as NAME=value, sorted: enough to run it
-// from elsewhere and still be part of the graph.
+// Environment returns what the first instance of a service gets on top of the user's own environment, as NAME=value, sorted:
+// with it, it can be run from elsewhere and still be part of the graph.
 func (r *Runtime) Environment(service string) ([]string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, err := r.project.Service(service); err != nil {
 		return nil, err
 	}
-	return r.environment(templates{service: service, ports: r.ports.of(service, 1), volume: r.volume}, "")
+	return r.given(service, r.ports.of(service, 1))
 }
 
-// environment is the user's own, and on top of it the service's and that of its x-msdev, with the addresses of services in
-// place of their names. r.mu is held.
-func (r *Runtime) environment(t templates, id string) ([]string, error) {
+// given is the environment of the service itself and of its x-msdev, with the addresses of services in place of their names,
+// sorted. r.mu is held.
+func (r *Runtime) given(service string, ports []endpoint) ([]string, error) {
 	own := map[string]string{}
-	for key, value := range r.project.Compose.Services[t.service].Environment {
+	for key, value := range r.project.Compose.Services[service].Environment {
 		if value != nil {
 			own[key] = *value
 		}
 	}
-	maps.Copy(own, r.project.Services[t.service].Env)
-	find := r.finder()
+	maps.Copy(own, r.project.Services[service].Env)
+	find, t := r.finder(), templates{service: service, ports: ports, volume: r.volume}
 	for key, value := range own {
 		text, err := t.expand(value)
 		if err != nil {
@@ -75,27 +75,40 @@ func (r *Runtime) environment(t templates, id string) ([]string, error) {
 		own[key] = rewrite(text, find)
 	}
 	rewritePairs(own, find)
-	for _, e := range t.ports {
+	for _, e := range ports {
 		if e.given && own["PORT"] == fmt.Sprint(e.target) {
 			own["PORT"] = fmt.Sprint(e.actual)
 			break
 		}
 	}
+	return pairs(own), nil
+}
+
+// environment is all that a process gets: the user's own, and on top of it the service's. r.mu is held.
+func (r *Runtime) environment(t templates, id string) ([]string, error) {
+	given, err := r.given(t.service, t.ports)
+	if err != nil {
+		return nil, err
+	}
 	all := map[string]string{}
-	for _, entry := range r.options.Environ {
+	for _, entry := range slices.Concat(r.options.Environ, given) {
 		if key, value, ok := strings.Cut(entry, "="); ok && key != marker {
 			all[key] = value
 		}
 	}
-	maps.Copy(all, own)
 	if id != "" {
 		all[marker] = id
 	}
+	return pairs(all), nil
+}
+
+// pairs are variables as NAME=value, sorted.
+func pairs(all map[string]string) []string {
 	list := make([]string, 0, len(all))
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		list = append(list, key+"="+all[key])
 	}
-	return list, nil
+	return list
 }
 
 // dir is where a service's processes run: as its settings say, else its working_dir where this machine has it, else where it
