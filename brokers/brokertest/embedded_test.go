@@ -1,0 +1,130 @@
+package brokertest_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"testing"
+
+	embeddedamqp "msdev/brokers/embedded/amqp"
+	embeddedkafka "msdev/brokers/embedded/kafka"
+
+	"msdev/brokers"
+	"msdev/brokers/brokertest"
+	"msdev/brokers/kafka"
+	"msdev/brokers/rabbitmq"
+)
+
+func TestEmbeddedRabbitMQ(t *testing.T) {
+	r := startEmbeddedAMQP(t)
+	t.Run("with management", func(t *testing.T) {
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL, Management: r.Management}), r)
+	})
+	t.Run("without management", func(t *testing.T) {
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL}), r)
+	})
+}
+
+// rig is a RabbitMQ under test.
+type rig struct {
+	URL, Management string
+	kill            func(t *testing.T)
+}
+
+func startEmbeddedAMQP(t *testing.T) rig {
+	t.Helper()
+	b, err := embeddedamqp.Open(embeddedamqp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, management := listen(t), listen(t)
+	web := http.Server{Handler: b.Management()}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- b.Serve(ctx, clients) }()
+	go func() { ended <- web.Serve(management) }()
+	t.Cleanup(func() {
+		cancel()
+		err := errors.Join(b.Close(), web.Close())
+		for range 2 {
+			if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+				err = errors.Join(err, e)
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return rig{URL: "amqp://guest:guest@" + clients.Addr().String() + "/", Management: "http://" + management.Addr().String()}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func newRabbitMQ(t *testing.T, o rabbitmq.Options) *rabbitmq.Broker {
+	t.Helper()
+	o.Name, o.Own = "rabbit", true
+	b, err := rabbitmq.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// runRabbitMQ runs all that a RabbitMQ must do.
+func runRabbitMQ(t *testing.T, b *rabbitmq.Broker, r rig) {
+	brokertest.Run(t, brokertest.Subject{
+		Broker: b, Kill: r.kill,
+		Nowhere: brokers.Target{Exchange: "amq.topic", RoutingKey: "nobody.listens"},
+		Queue: func(t *testing.T) brokertest.Place {
+			return brokertest.RabbitQueue(t, b)
+		},
+	})
+}
+
+func TestEmbeddedKafka(t *testing.T) {
+	k, err := embeddedkafka.Open(embeddedkafka.Options{Listeners: []embeddedkafka.Listener{{Listener: listen(t)}}, Retention: 1 << 30, NoAutoCreate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	runKafka(t, k.Addr(), nil, nil)
+}
+
+type dialer = func(context.Context, string, string) (net.Conn, error)
+
+// runKafka runs all that a Kafka must do.
+func runKafka(t *testing.T, address string, dial dialer, kill func(*testing.T)) {
+	b, err := kafka.New(kafka.Options{Name: "kafka", Own: true, URL: address, Dial: dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	brokertest.Run(t, brokertest.Subject{
+		Broker: b, Kill: kill,
+		Nowhere: brokers.Target{Topic: "nobody-made-this"},
+		Queue: func(t *testing.T) brokertest.Place {
+			return brokertest.KafkaTopic(t, b, nil)
+		},
+	})
+}

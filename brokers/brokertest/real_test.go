@@ -1,0 +1,130 @@
+package brokertest_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"msdev/brokers/rabbitmq"
+	"msdev/testenv"
+	testkafka "msdev/testenv/kafka"
+)
+
+func TestRabbitMQ310(t *testing.T) { realRabbitMQ(t, "3.10") }
+func TestRabbitMQ40(t *testing.T)  { realRabbitMQ(t, "4.0") }
+
+// realRabbitMQ runs the suite with the management API, with rabbitmqctl in its place, and with neither.
+func realRabbitMQ(t *testing.T, line string) {
+	t.Parallel()
+	r := testenv.RabbitMQ(t, line)
+	kill := func(t *testing.T) { t.Helper(); r.Restart(t, "kill") }
+	at := rig{URL: r.AMQP, Management: r.Management, kill: kill}
+	follow := follower(t, &r)
+	t.Run("with management", func(t *testing.T) {
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Management: at.Management, Dial: follow}), at)
+	})
+	t.Run("with rabbitmqctl", func(t *testing.T) {
+		ctl := func(ctx context.Context, args ...string) ([]byte, error) {
+			cmd := exec.CommandContext(ctx, "docker", slices.Concat([]string{"--host", r.Host, "exec", r.Container, "rabbitmqctl"}, args)...)
+			out, err := cmd.Output()
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				err = errors.New(string(exit.Stderr))
+			}
+			return out, err
+		}
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Ctl: ctl, Dial: follow}), rig{})
+	})
+	t.Run("without management", func(t *testing.T) {
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Dial: follow}), rig{})
+	})
+}
+
+// follower dials where the container is now: after a restart it may have another address.
+func follower(t *testing.T, r *testenv.Rabbit) func(context.Context, string, string) (net.Conn, error) {
+	t.Helper()
+	first := hostOf(t, r.AMQP)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		to := hostOf(t, r.Management)
+		if address == first {
+			to = hostOf(t, r.AMQP)
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, to)
+	}
+}
+
+func hostOf(t *testing.T, address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	return u.Host
+}
+
+func TestKafka41(t *testing.T) { realKafka(t, "4.1") }
+func TestKafka28(t *testing.T) { realKafka(t, "2.8") }
+
+func realKafka(t *testing.T, line string) {
+	t.Parallel()
+	k := killable(t, line)
+	runKafka(t, k.address(), k.dial, k.kill)
+}
+
+// kafkas is a Kafka that can be killed and started again on the same data, each time on another port.
+type kafkas struct {
+	line testkafka.Line
+	data string
+	ctx  context.Context //nolint:containedctx // the brokers live as long as the test
+
+	mu    sync.Mutex
+	first string
+	now   *testkafka.Broker
+}
+
+func killable(t *testing.T, line string) *kafkas {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &kafkas{line: testenv.KafkaDir(t, line), data: filepath.Join(t.TempDir(), "kafka"), ctx: ctx}
+	k.start(t)
+	k.first = k.now.Address
+	t.Cleanup(func() {
+		k.now.Kill()
+		cancel()
+	})
+	return k
+}
+
+func (k *kafkas) start(t *testing.T) {
+	t.Helper()
+	b, err := k.line.Start(k.ctx, k.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.now = b
+}
+
+func (k *kafkas) kill(t *testing.T) {
+	t.Helper()
+	k.now.Kill()
+	k.start(t)
+}
+
+func (k *kafkas) address() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now.Address
+}
+
+// dial reaches the broker that runs now, by whichever address a client knows.
+func (k *kafkas) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, network, k.address())
+}
