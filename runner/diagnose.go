@@ -152,7 +152,7 @@ func (s *sources) checkHealth(_ *types.Project, service types.ServiceConfig) *Er
 func (s *sources) missing(at position, service, uses, name, section string, there []string) *Error {
 	e := s.fail(at, "service %q %s %q, which does not exist", service, uses, name)
 	there = slices.DeleteFunc(there, func(other string) bool { return section == "" && other == service })
-	switch like := nearest(name, there); {
+	switch like := Nearest(name, there); {
 	case like != "":
 		e.Hint = didYouMean(like)
 	case section != "":

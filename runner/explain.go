@@ -158,7 +158,7 @@ func (s *sources) unknownKey(path []string, key string) *Error {
 	}
 	e := s.fail(s.find(append(slices.Clone(path), key)...), "%sunknown key %q", in, key)
 	e.Hint = "Keys of your own begin with x-."
-	if like := nearest(key, attributes(path)); like != "" {
+	if like := Nearest(key, attributes(path)); like != "" {
 		e.Hint = didYouMean(like)
 	}
 	return e
@@ -235,7 +235,7 @@ func (s *sources) badExtends(text string, _ error) *Error {
 		return nil
 	}
 	e := s.fail(s.find("services", m[1], "extends"), "service %q extends %q, which does not exist", m[1], m[2])
-	if like := nearest(m[2], s.serviceOrder()); like != "" {
+	if like := Nearest(m[2], s.serviceOrder()); like != "" {
 		e.Hint = didYouMean(like)
 	}
 	return e

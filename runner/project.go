@@ -128,7 +128,7 @@ func (p *Project) any(name string) (types.ServiceConfig, error) {
 // NoSuchService is the error for a name that is none of those that there are.
 func NoSuchService(name string, there []string) *Error {
 	hint := fmt.Sprintf("There are: %s.", strings.Join(there, ", "))
-	if like := nearest(name, there); like != "" {
+	if like := Nearest(name, there); like != "" {
 		hint = didYouMean(like)
 	}
 	return &Error{Kind: ErrUsage, Service: name, Msg: fmt.Sprintf("no such service: %q", name), Hint: hint}

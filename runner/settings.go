@@ -180,7 +180,7 @@ func (d *decoder) fields(to reflect.Value, v any, path []string) {
 		i, ok := known[key]
 		if !ok {
 			hint := fmt.Sprintf("It has: %s.", strings.Join(names, ", "))
-			if like := nearest(key, names); like != "" {
+			if like := Nearest(key, names); like != "" {
 				hint = didYouMean(like)
 			}
 			d.err = d.src.fail(d.src.find(at...), "%s: unknown key %q", strings.Join(path, "."), key)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// nearest returns the candidate that a mistyped word most likely stands for, or "" if none is close.
-func nearest(word string, candidates []string) string {
+// Nearest returns the candidate that a mistyped word most likely stands for, or "" if none is close.
+func Nearest(word string, candidates []string) string {
 	best, distance := "", min((len(word)+2)/3, len(word)-1)
 	for _, c := range candidates {
 		if d := edits(strings.ToLower(word), strings.ToLower(c)); d < distance || d == distance && best == "" {
