@@ -25,6 +25,7 @@ type configOptions struct {
 	profiles      bool
 	environment   bool
 	noInterpolate bool
+	schema        bool
 }
 
 func newConfig(a *app) *cobra.Command {
@@ -50,6 +51,7 @@ func newConfig(a *app) *cobra.Command {
 	flags.BoolVar(&o.profiles, "profiles", false, "print the names of profiles")
 	flags.BoolVar(&o.environment, "environment", false, "print the variables that the files are read with")
 	flags.StringVar(&o.hash, "hash", "", "print the config hash of `services` (comma-separated, or *)")
+	flags.BoolVar(&o.schema, "schema", false, "print the JSON schema of x-msdev, for an editor")
 	return c
 }
 
@@ -58,6 +60,13 @@ func (a *app) config(o configOptions, services []string) error {
 	defer stop()
 	if o.format != "yaml" && o.format != "json" {
 		return usageError(fmt.Sprintf("--format %q is neither yaml nor json", o.format), "")
+	}
+	if o.schema {
+		out, err := runner.Schema()
+		if err != nil {
+			return err
+		}
+		return a.write(o, out)
 	}
 	if o.noInterpolate {
 		load, err := a.options()

@@ -12,31 +12,32 @@ const settingsKey = "x-msdev"
 
 // Settings are the project's x-msdev.
 type Settings struct {
-	Runtime string           `yaml:"runtime" one:"auto docker process"`
-	Brokers []BrokerSettings `yaml:"brokers"`
-	Record  string           `yaml:"record" one:"off on"`
+	Runtime string           `yaml:"runtime" one:"auto docker process" doc:"where services run that do not say it themselves; auto: in containers where an engine answers, else as processes"`
+	Brokers []BrokerSettings `yaml:"brokers" doc:"brokers outside of the project"`
+	Record  string           `yaml:"record" one:"off on" doc:"keep what happens in a file"`
 }
 
 // BrokerSettings name a broker outside of the project.
 type BrokerSettings struct {
-	Name  string `yaml:"name"`
-	URL   string `yaml:"url"`
-	Allow string `yaml:"allow" one:"read write"`
+	Name  string `yaml:"name" doc:"how it is called in msdev"`
+	URL   string `yaml:"url" doc:"where it is: amqp://, amqps://, kafka://"`
+	Allow string `yaml:"allow" one:"read write" doc:"what msdev may do there"`
 }
 
 // ServiceSettings are a service's x-msdev. What is not set is empty and means the default.
 type ServiceSettings struct {
-	Runtime string            `yaml:"runtime" one:"auto docker process"`
-	Build   Command           `yaml:"build"` // run before each start of a native service
-	Run     Command           `yaml:"run"`   // the native service
-	Dir     string            `yaml:"dir"`   // where both run
-	Env     map[string]string `yaml:"env"`   // on top of the service's environment
-	Ready   Ready             `yaml:"ready"`
-	Watch   Watch             `yaml:"watch"`
-	Reload  string            `yaml:"reload" one:"restart swap manual off"`
-	Calls   string            `yaml:"calls" one:"off tee terminate"`
-	Protos  []string          `yaml:"protos"`
-	Broker  string            `yaml:"broker" one:"rabbitmq kafka none"`
+	Runtime string            `yaml:"runtime" one:"auto docker process" doc:"where the service runs; auto: where the project does"`
+	Build   Command           `yaml:"build" doc:"run before each start of the process; while it fails, the old version goes on"`
+	Run     Command           `yaml:"run" doc:"the process that is the service; {{.Port 8080}} is the port to listen on for what the file calls 8080, {{.Volume \"data\"}} the folder of a named volume"`
+	Dir     string            `yaml:"dir" doc:"the folder in which both run, relative to the project; default: the build context"`
+	Env     map[string]string `yaml:"env" doc:"variables of the process, on top of the service's environment; templates as in run"`
+	Ready   Ready             `yaml:"ready" doc:"how to tell that the process can take work; default: the healthcheck, or its ports"`
+	Watch   Watch             `yaml:"watch" doc:"what to watch for changes; default: the build context"`
+	Reload  string            `yaml:"reload" one:"restart swap manual off" doc:"what a change does; swap: the new version takes the traffic once it is ready"`
+	Calls   string            `yaml:"calls" one:"off tee terminate" doc:"how calls into the service are watched"`
+	Protos  []string          `yaml:"protos" doc:"folders or files of protobuf definitions, to read calls and messages by"`
+	Broker  string            `yaml:"broker" one:"rabbitmq kafka none" doc:"which broker the service is, where its image does not say it"`
+	Data    string            `yaml:"data" doc:"of a broker inside msdev: memory, where its data goes with it, or a folder; default: a folder of msdev's own for the project"`
 }
 
 // Command is a program with its arguments, or a single string as a shell would read it.
@@ -50,17 +51,17 @@ func (c Command) IsZero() bool { return c.Line == "" && len(c.Args) == 0 }
 
 // Ready is how to tell that a native service can take work. At most one is set.
 type Ready struct {
-	HTTP string   `yaml:"http"` // PORT/path
-	TCP  int      `yaml:"tcp"`
-	GRPC int      `yaml:"grpc"`
-	Log  string   `yaml:"log"` // a regular expression on a line of output
-	Exec []string `yaml:"exec"`
+	HTTP string   `yaml:"http" doc:"PORT/path answers with success"`
+	TCP  int      `yaml:"tcp" doc:"the port takes a connection"`
+	GRPC int      `yaml:"grpc" doc:"the port's gRPC health service says SERVING"`
+	Log  string   `yaml:"log" doc:"a line of output matches this regular expression"`
+	Exec []string `yaml:"exec" doc:"this command ends with code 0"`
 }
 
 // Watch is what to watch for changes, and what not.
 type Watch struct {
-	Paths  []string `yaml:"paths"`
-	Ignore []string `yaml:"ignore"`
+	Paths  []string `yaml:"paths" doc:"files and folders, relative to the project"`
+	Ignore []string `yaml:"ignore" doc:"patterns as in .dockerignore, beside those of .dockerignore and .gitignore"`
 }
 
 // readSettings decodes x-msdev of the project and of each enabled service.
