@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"msdev/journal"
 	"msdev/runner"
 )
 
@@ -108,12 +107,11 @@ func (s *Session) serveRecords(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &q) {
 		return
 	}
-	match, err := q.Filter.Compile()
+	jq, err := q.Query()
 	if err != nil {
 		reply(w, nil, &runner.Error{Kind: runner.ErrUsage, Msg: err.Error()})
 		return
 	}
-	jq := journal.Query{Streams: q.Streams, Kinds: q.Kinds, Match: match, Limit: q.Limit, Budget: q.Budget}
 	cursor := q.Cursor
 	if !q.Since.IsZero() && cursor == 0 {
 		cursor = s.journal.Seek(q.Since, jq)

@@ -45,12 +45,13 @@ type Rates struct {
 
 // RecordQuery asks for a page of records; see journal.Query, whose wire form it is.
 type RecordQuery struct {
-	Streams []string       `json:"streams,omitempty"` // names, or prefixes that end in "/"; none: all
-	Kinds   journal.Kinds  `json:"kinds,omitempty"`
-	Filter  journal.Filter `json:"filter,omitzero"`
-	Cursor  uint64         `json:"cursor"`           // a Seq
-	Before  bool           `json:"before,omitempty"` // the page ends before Cursor (0: at the end) instead of starting after it
-	Limit   int            `json:"limit"`            // records at most
-	Budget  int            `json:"budget,omitempty"` // records visited at most; 0: no bound
-	Since   time.Time      `json:"since,omitzero"`   // with Cursor 0: start at the first record at or after this moment
+	Streams  []string       `json:"streams,omitempty"` // names, or prefixes that end in "/"; none: all
+	Kinds    journal.Kinds  `json:"kinds,omitempty"`
+	Filter   journal.Filter `json:"filter,omitzero"`
+	Messages string         `json:"messages,omitempty"` // an expression of brokers/filter: only messages that it matches pass
+	Cursor   uint64         `json:"cursor"`             // a Seq
+	Before   bool           `json:"before,omitempty"`   // the page ends before Cursor (0: at the end) instead of starting after it
+	Limit    int            `json:"limit"`              // records at most
+	Budget   int            `json:"budget,omitempty"`   // records visited at most; 0: no bound
+	Since    time.Time      `json:"since,omitzero"`     // with Cursor 0: start at the first record at or after this moment
 }
