@@ -43,6 +43,9 @@ func Main() int {
 	if len(os.Args) == 2 && os.Args[1] == session.ServeVerb {
 		return a.serve(ctx)
 	}
+	if len(os.Args) == 2 && os.Args[1] == relayVerb {
+		return a.relay(ctx)
+	}
 	root := newRoot(a)
 	root.SetArgs(os.Args[1:])
 	return a.exit(root.ExecuteContext(ctx))

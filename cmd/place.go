@@ -3,7 +3,6 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -15,10 +14,9 @@ import (
 // own x-msdev.runtime. "auto" is the engine where it answers and processes where not. Among processes, the images of brokers
 // run inside msdev.
 type placement struct {
-	base     string        // auto until it is known whether the engine answers
-	silent   *runner.Error // why no engine answers, where processes take its place
-	notes    []string
-	launched map[string]bool // the runtimes that there are
+	base   string        // auto until it is known whether the engine answers
+	silent *runner.Error // why no engine answers, where processes take its place
+	notes  []string
 
 	mu      sync.Mutex
 	project *runner.Project
@@ -27,7 +25,7 @@ type placement struct {
 const auto = "auto"
 
 func newPlacement(p *runner.Project, want string) (*placement, error) {
-	at := &placement{base: auto, launched: map[string]bool{}, project: p}
+	at := &placement{base: auto, project: p}
 	for _, wish := range []string{p.Settings.Runtime, want} {
 		switch wish {
 		case "", auto:
@@ -143,32 +141,14 @@ func (at *placement) resolve() {
 	}
 }
 
-// use goes on with the project read again. A session has the runtimes that it was started with.
-func (at *placement) use(p *runner.Project) error {
+// use goes on with the project read again.
+func (at *placement) use(p *runner.Project) {
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	for _, s := range p.Order {
-		if where := at.where(p, s); !at.launched[where] {
-			return &runner.Error{Kind: runner.ErrUsage, Service: s, Msg: fmt.Sprintf("%s: service %q is to run in the runtime %s, which this session does not have", p.Place("services", s), s, where),
-				Hint: "End the session with `msdev down`, then start it again."}
-		}
-	}
 	at.project = p
-	return nil
 }
 
-// published is where the published port of a container answers.
-func (at *placement) published(service string, port int) (string, bool) {
-	at.mu.Lock()
-	defer at.mu.Unlock()
-	for _, p := range at.project.Compose.Services[service].Ports {
-		if int(p.Target) == port && p.Published != "" && !strings.Contains(p.Published, "-") {
-			host := p.HostIP
-			if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-				host = "127.0.0.1"
-			}
-			return net.JoinHostPort(host, p.Published), true
-		}
-	}
-	return "", false
+// needsContainers tells whether a service is to run on the engine.
+func (at *placement) needsContainers(p *runner.Project) bool {
+	return slices.ContainsFunc(p.Order, func(s string) bool { return at.where(p, s) == onEngine })
 }

@@ -3,6 +3,9 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -12,7 +15,9 @@ import (
 	"msdev/brokers/embedded/kafka"
 	"msdev/runner"
 	"msdev/runner/docker"
+	"msdev/runner/docker/relay"
 	"msdev/runner/embedded"
+	"msdev/runner/front"
 	"msdev/runner/process"
 	"msdev/session"
 )
@@ -29,42 +34,185 @@ func wire(ctx context.Context, p *runner.Project, want string) (session.Launch, 
 	if err != nil {
 		return session.Launch{}, err
 	}
-	launch := session.Launch{Of: at.of, Use: at.use, Check: at.check}
+	w := &wiring{at: at, exposed: map[string][]int{}}
+	w.book = front.NewBook(p.Name, w.dial)
+	launch := session.Launch{Of: at.of, Use: w.use, Check: at.check, Close: w.book.Close}
 	if at.asksEngine(p) {
-		engine, err := docker.New(ctx, p, docker.Options{})
-		if err == nil {
-			at.launched[onEngine] = true
-			launch.Runtimes = append(launch.Runtimes, engine)
+		if err := w.addEngine(ctx, p); err == nil {
+			launch.Runtimes = append(launch.Runtimes, w.engine)
 		} else if err = at.withoutEngine(p, err); err != nil {
 			return session.Launch{}, err
 		}
 	}
 	at.resolve()
 	launch.Notes = at.notes
-	if !at.native(p) {
-		return launch, nil
+	if at.native(p) {
+		added, err := w.addNative(p)
+		if err != nil {
+			return session.Launch{}, errors.Join(err, w.close())
+		}
+		launch.Runtimes = append(launch.Runtimes, added...)
 	}
-	at.launched[runner.Native], at.launched[asBroker] = true, true
+	return launch, nil
+}
+
+// wiring joins the runtimes of one session: each finds the services of the others.
+type wiring struct {
+	at   *placement
+	book *front.Book
+
+	mu        sync.Mutex
+	engine    *docker.Runtime   // nil while nothing runs there
+	processes *process.Runtime  // nil while everything runs on the engine, as is brokers
+	brokers   *embedded.Runtime //
+	exposed   map[string][]int  // services outside the engine that are started, with their ports
+}
+
+func (w *wiring) runtimes() (*docker.Runtime, *process.Runtime, *embedded.Runtime) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.engine, w.processes, w.brokers
+}
+
+// addEngine connects to the engine.
+func (w *wiring) addEngine(ctx context.Context, p *runner.Project) error {
+	engine, err := docker.New(ctx, p, docker.Options{Hand: w.hand, Starts: w.book.Opens})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.engine = engine
+	return nil
+}
+
+// addNative makes what runs without the engine.
+func (w *wiring) addNative(p *runner.Project) ([]runner.Runtime, error) {
 	dir, err := session.StateDir(p.Name)
 	if err != nil {
-		return session.Launch{}, err
+		return nil, err
 	}
-	brokers, err := embedded.New(p, embedded.Options{StateDir: dir, Kinds: brokerKinds(), Of: at.broker})
+	brokers, err := embedded.New(p, embedded.Options{StateDir: dir, Kinds: brokerKinds(), Of: w.at.broker, Book: w.book, Expose: w.expose, Withdraw: w.withdraw})
 	if err != nil {
-		return session.Launch{}, err
+		return nil, err
 	}
-	peer := func(service string, port int) (string, bool) {
-		if at.of(service) == onEngine {
-			return at.published(service, port)
+	processes, err := process.New(p, process.Options{StateDir: dir, Native: func(service string) bool { return w.at.of(service) == runner.Native },
+		Peer: w.peer, Book: w.book, Expose: w.expose, Withdraw: w.withdraw})
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.processes, w.brokers = processes, brokers
+	return []runner.Runtime{processes, brokers}, nil
+}
+
+// use goes on with the project read again, and returns the runtimes that it needs and that there were not.
+func (w *wiring) use(ctx context.Context, p *runner.Project) ([]runner.Runtime, error) {
+	engine, processes, _ := w.runtimes()
+	var added []runner.Runtime
+	if engine == nil && w.at.needsContainers(p) {
+		if err := w.addEngine(ctx, p); err != nil {
+			return nil, err
 		}
+		engine, _, _ = w.runtimes()
+		added = append(added, engine)
+	}
+	w.at.use(p)
+	if processes == nil && w.at.native(p) {
+		native, err := w.addNative(p)
+		if err != nil {
+			return added, err
+		}
+		added = append(added, native...)
+	}
+	return added, nil
+}
+
+func (w *wiring) close() error {
+	engine, _, _ := w.runtimes()
+	err := w.book.Close()
+	if engine != nil {
+		err = errors.Join(err, engine.Close())
+	}
+	return err
+}
+
+// peer is where processes reach a service that is none: always the same place, wherever it runs.
+func (w *wiring) peer(service string, port int) (string, bool) {
+	_, _, brokers := w.runtimes()
+	if port <= 0 {
+		return "", false
+	}
+	if w.at.of(service) != onEngine {
 		return brokers.Address(service, port)
 	}
-	processes, err := process.New(p, process.Options{StateDir: dir, Native: func(service string) bool { return at.of(service) == runner.Native }, Peer: peer})
-	if err != nil {
-		return session.Launch{}, err
+	addr, err := w.book.Open(service, port)
+	if err != nil { // somebody else has taken it
+		w.book.Renew(service, port)
+		addr, err = w.book.Open(service, port)
 	}
-	launch.Runtimes = append(launch.Runtimes, processes, brokers)
-	return launch, nil
+	return addr, err == nil
+}
+
+// dial connects to a port of a service, wherever it runs.
+func (w *wiring) dial(ctx context.Context, service string, port int) (net.Conn, error) {
+	engine, processes, brokers := w.runtimes()
+	switch where := w.at.of(service); {
+	case where == onEngine && engine != nil:
+		return engine.Dial(ctx, service, port)
+	case where == runner.Native && processes != nil:
+		return front.To(processes.Address(service, port))(ctx)
+	case where == asBroker && brokers != nil:
+		if addr, ok := brokers.Address(service, port); ok {
+			return front.To(addr)(ctx)
+		}
+	}
+	return nil, fmt.Errorf("service %q has no port %d", service, port)
+}
+
+// hand gives a connection from a container to the service that it is for.
+func (w *wiring) hand(service string, port int, conn net.Conn) {
+	if _, _, brokers := w.runtimes(); brokers != nil && w.at.of(service) == asBroker {
+		brokers.Pass(service, port, conn)
+		return
+	}
+	to, err := w.dial(context.Background(), service, port)
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	front.Join(conn, to)
+}
+
+// expose makes a service that is about to start known to containers.
+func (w *wiring) expose(ctx context.Context, service string, ports []int) error {
+	w.mu.Lock()
+	w.exposed[service] = ports
+	engine := w.engine
+	w.mu.Unlock()
+	if engine == nil {
+		return nil
+	}
+	return engine.Expose(ctx, service, ports)
+}
+
+func (w *wiring) withdraw(ctx context.Context, service string) error {
+	w.mu.Lock()
+	delete(w.exposed, service)
+	engine := w.engine
+	w.mu.Unlock()
+	if engine == nil {
+		return nil
+	}
+	return engine.Withdraw(ctx, service)
+}
+
+// relayVerb is what this program is told to do in a relay's container.
+const relayVerb = docker.RelayVerb
+
+func runRelay(ctx context.Context, in io.Reader, out io.WriteCloser) error {
+	return relay.Program(ctx, in, out)
 }
 
 // brokerKinds are the brokers that run inside msdev.

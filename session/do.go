@@ -103,7 +103,9 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 		return nil, err
 	}
 	if s.launch.Use != nil {
-		if err := s.launch.Use(p); err != nil {
+		added, err := s.launch.Use(ctx, p)
+		s.join(ctx, added)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +113,7 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 	if err != nil {
 		return nil, err
 	}
-	for _, rt := range s.launch.Runtimes {
+	for _, rt := range s.runtimes() {
 		if u, ok := rt.(User); ok {
 			if err := u.Use(ctx, p); err != nil {
 				return nil, err
@@ -156,6 +158,9 @@ func (s *Session) up(ctx context.Context, cmd Command) (Result, error) {
 		plan, err := s.sup.Rehearse(ctx, req)
 		return Result{Plan: plan}, err
 	}
+	if err := s.check(ctx, selected.Order); err != nil {
+		return Result{}, err
+	}
 	wctx := ctx
 	if cmd.Up.WaitTimeout > 0 {
 		var cancel context.CancelFunc
@@ -172,6 +177,28 @@ func (s *Session) up(ctx context.Context, cmd Command) (Result, error) {
 		s.rollback(ctx, req)
 	}
 	return Result{}, err
+}
+
+// checker is a runtime that can tell, before anything starts, what will keep services from running in it.
+type checker interface {
+	Check(services []string) error
+}
+
+// check asks the runtimes about services that have no instance yet.
+func (s *Session) check(ctx context.Context, order []string) error {
+	there := map[string]bool{}
+	for _, st := range s.sup.Statuses(ctx) {
+		there[st.Service] = len(st.Instances) > 0
+	}
+	order = slices.DeleteFunc(slices.Clone(order), func(name string) bool { return there[name] })
+	for _, rt := range s.runtimes() {
+		if c, ok := rt.(checker); ok {
+			if err := c.Check(order); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // late is the error of an up that did not get ready in time; it names who did not, and why.

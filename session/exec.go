@@ -265,7 +265,7 @@ func (s *Session) execTarget(ctx context.Context, req ExecRequest) (runner.Insta
 			if st.Service != req.Service || in.State != runner.InstanceRunning || (req.Index > 0 && in.Number != req.Index) {
 				continue
 			}
-			for _, rt := range s.launch.Runtimes {
+			for _, rt := range s.runtimes() {
 				if exe, ok := rt.(runner.Execer); ok && rt.Name() == in.Runtime {
 					return in, exe, nil
 				}

@@ -33,11 +33,13 @@ type Config struct {
 type Launch struct {
 	Runtimes []runner.Runtime
 	Of       func(service string) string // the name of a service's runtime
-	// Use is called with the project when it was read again, before its services are placed by Of; nil is not.
-	Use func(p *runner.Project) error
+	// Use is called with the project when it was read again, before its services are placed by Of, and returns the runtimes that it
+	// needs and that there were not; nil is not called.
+	Use func(ctx context.Context, p *runner.Project) ([]runner.Runtime, error)
 	// Check tells what will keep services from running, before an up starts any of them; nil is nothing.
 	Check func(services []string) error
-	Notes []string // what to tell the user: which runtime was taken, and why
+	Close func() error // ends what is left when the runtimes are closed; nil is nothing
+	Notes []string     // what to tell the user: which runtime was taken, and why
 }
 
 // Wire makes the runtimes of a project; want is Config.Runtime. cmd/wire.go has the one there is.
@@ -139,18 +141,40 @@ func (s *Session) Run(ctx context.Context) error {
 
 // close ends the runtimes that have to end with the session, and with them what they run.
 func (s *Session) close() {
-	for _, rt := range s.launch.Runtimes {
+	for _, rt := range s.runtimes() {
 		if c, ok := rt.(io.Closer); ok {
 			if err := c.Close(); err != nil {
 				fmt.Fprintf(os.Stderr, "runtime %s: %v\n", rt.Name(), err) // the session's log
 			}
 		}
 	}
+	if s.launch.Close != nil {
+		if err := s.launch.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+}
+
+// runtimes are those that there are now.
+func (s *Session) runtimes() []runner.Runtime {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.launch.Runtimes)
+}
+
+// join adds the runtimes that the project needs since it was read again.
+func (s *Session) join(ctx context.Context, added []runner.Runtime) {
+	s.mu.Lock()
+	s.launch.Runtimes = append(slices.Clone(s.launch.Runtimes), added...)
+	s.mu.Unlock()
+	for _, rt := range added {
+		s.sup.Join(ctx, rt)
+	}
 }
 
 // describe asks the first runtime what it is; the engine's version is not worth waiting for.
 func (s *Session) describe(ctx context.Context) {
-	for _, rt := range s.launch.Runtimes {
+	for _, rt := range s.runtimes() {
 		d, ok := rt.(runner.Describer)
 		if !ok {
 			continue
@@ -226,7 +250,7 @@ type critic interface{ Unsupported() []string }
 // shortcomings are what the runtimes do not apply of the project, each in one sentence.
 func (s *Session) shortcomings() []string {
 	var all []string
-	for _, rt := range s.launch.Runtimes {
+	for _, rt := range s.runtimes() {
 		if c, ok := rt.(critic); ok {
 			all = append(all, c.Unsupported()...)
 		}
@@ -234,8 +258,17 @@ func (s *Session) shortcomings() []string {
 	return all
 }
 
-// frame is the state without its services.
+// noter is a runtime that has found something to tell the user since it began.
+type noter interface{ Notes() []string }
+
+// frame is the state without its services. s.mu is held.
 func (s *Session) frame(p *runner.Project) State {
-	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: slices.Concat(p.Warnings, s.launch.Notes, s.unsupported),
+	warnings := slices.Concat(p.Warnings, s.launch.Notes, s.unsupported)
+	for _, rt := range s.launch.Runtimes {
+		if n, ok := rt.(noter); ok {
+			warnings = append(warnings, n.Notes()...)
+		}
+	}
+	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: warnings,
 		Started: s.started, PID: os.Getpid(), Rates: s.rates.now}
 }

@@ -132,6 +132,9 @@ func (r *Runtime) start(ctx context.Context, a runner.Action) ([]runner.Observat
 	s, ours := r.project().Compose.Services[a.Service]
 	before, known := r.known.get(a.Instance)
 	if ours {
+		if err := r.relays.meet(ctx, a.Service); err != nil {
+			return nil, err
+		}
 		if err := r.copyFiles(ctx, s, a.Instance); err != nil {
 			return nil, err
 		}

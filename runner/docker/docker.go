@@ -4,6 +4,7 @@ package docker
 
 import (
 	"context"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,12 @@ import (
 type Options struct {
 	Host    string   // address of the engine; empty means what DOCKER_HOST, DOCKER_CONTEXT or the current docker context say
 	Environ []string // the user's environment, "KEY=value"; nil is the process's own
+
+	// Hand takes a connection that a container has made to a port of a service that was exposed (Runtime.Expose). It returns when
+	// the connection is closed, or somebody else's. nil: all services run on the engine.
+	Hand func(service string, port int, conn net.Conn)
+	// Starts is called before a container of a service starts: what listened for the service elsewhere has ended. It may be nil.
+	Starts func(service string) error
 }
 
 // Runtime runs the services of one project on one engine.
@@ -35,6 +42,10 @@ type Runtime struct {
 	naming  sync.Mutex // held while a network is made on an engine that does not keep their names apart
 	images  imageCache
 	known   known
+	bridges bridges
+	relays  *relays
+	hand    func(service string, port int, conn net.Conn)
+	starts  func(service string) error
 }
 
 var (
@@ -69,15 +80,19 @@ func New(ctx context.Context, project *runner.Project, opts Options) (*Runtime, 
 			Hint: "Update it to Docker Engine 20.10 or newer.",
 		}
 	}
-	r := &Runtime{again: make(chan chan struct{}), api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows"}
+	r := &Runtime{again: make(chan chan struct{}), api: api, env: env, address: at.address, local: at.local(), windows: ping.OSType == "windows", hand: opts.Hand, starts: opts.Starts}
+	r.relays = newRelays(r)
 	r.current.Store(project)
 	r.images.inspect = r.inspectImage
 	r.known.instances = map[string]*tracked{}
 	return r, nil
 }
 
-// Close gives the connections back.
-func (r *Runtime) Close() error { return r.api.Close() }
+// Close ends the relays and gives the connections back.
+func (r *Runtime) Close() error {
+	r.relays.close()
+	return r.api.Close()
+}
 
 // Name is "docker".
 func (r *Runtime) Name() string { return "docker" }

@@ -274,6 +274,9 @@ func (r *Runtime) removeNetwork(ctx context.Context, key string) ([]runner.Obser
 		return nil, r.explain(err, subject{})
 	}
 	if n, ok := found[key]; ok && !bool(r.project().Compose.Networks[key].External) {
+		if err := r.relays.leave(ctx, n.ID); err != nil {
+			return nil, r.explain(err, subject{what: "network", name: n.Name})
+		}
 		if _, err := r.api.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
 			return nil, r.explain(err, subject{what: "network", name: n.Name})
 		}

@@ -142,7 +142,7 @@ func (r *Runtime) servicesByImage() map[string][]string {
 func (w *watcher) event(ctx context.Context, e events.Message) {
 	switch e.Type {
 	case events.ContainerEventType:
-		if e.Actor.Attributes[labelProject] == w.r.project().Name {
+		if e.Actor.Attributes[labelProject] == w.r.project().Name && e.Actor.Attributes[labelRelay] == "" {
 			w.container(ctx, e)
 		}
 	case events.NetworkEventType:
@@ -320,6 +320,9 @@ func (r *Runtime) lookAtContainers(ctx context.Context) (map[string]runner.Insta
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, c := range list.Items {
+		if c.Labels[labelRelay] != "" {
+			continue
+		}
 		there[c.ID] = true
 		if c.State == "created" {
 			mu.Lock()

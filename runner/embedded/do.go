@@ -10,19 +10,19 @@ import (
 )
 
 // Do carries out one action.
-func (r *Runtime) Do(_ context.Context, a runner.Action, _ func(runner.Progress)) ([]runner.Observation, error) {
+func (r *Runtime) Do(ctx context.Context, a runner.Action, _ func(runner.Progress)) ([]runner.Observation, error) {
 	switch a.Op {
 	case runner.OpCreate:
 		return r.create(a)
 	case runner.OpStart, runner.OpStop, runner.OpKill, runner.OpRemove:
-		return r.onInstance(a)
+		return r.onInstance(ctx, a)
 	case runner.OpPause, runner.OpUnpause:
 		return nil, &runner.Error{Kind: runner.ErrFailed, Service: a.Service, Msg: fmt.Sprintf("service %q runs inside msdev and cannot be paused", a.Service), Hint: fmt.Sprintf("`msdev stop %s` stops it.", a.Service)}
 	}
 	return r.onResource(a)
 }
 
-func (r *Runtime) onInstance(a runner.Action) ([]runner.Observation, error) {
+func (r *Runtime) onInstance(ctx context.Context, a runner.Action) ([]runner.Observation, error) {
 	in := r.find(a.Instance)
 	switch {
 	case in == nil && a.Op == runner.OpStart:
@@ -31,6 +31,9 @@ func (r *Runtime) onInstance(a runner.Action) ([]runner.Observation, error) {
 	case in == nil:
 		return []runner.Observation{{Gone: a.Instance}}, nil
 	case a.Op == runner.OpStart:
+		if err := r.expose(ctx, in.state.Service); err != nil { // the service's name never changes
+			return nil, err
+		}
 		o, err := r.start(in)
 		if err != nil {
 			return nil, err
@@ -43,8 +46,18 @@ func (r *Runtime) onInstance(a runner.Action) ([]runner.Observation, error) {
 		if o, err = r.remove(in, a.Volumes); err != nil {
 			return nil, err
 		}
+		return []runner.Observation{o}, r.options.Withdraw(ctx, in.state.Service)
 	}
 	return []runner.Observation{o}, nil
+}
+
+// expose makes a service known to those that run elsewhere.
+func (r *Runtime) expose(ctx context.Context, service string) error {
+	r.mu.Lock()
+	kind := r.options.Kinds[r.options.Of(service)]
+	served, _ := targets(r.project.Compose.Services[service], kind)
+	r.mu.Unlock()
+	return r.options.Expose(ctx, service, served)
 }
 
 // onResource makes or removes a network, a volume or an image. There are none: a network is what loopback is, an image is part

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"msdev/runner"
+	"msdev/runner/front"
 )
 
 // Name is the name of this runtime.
@@ -43,7 +44,7 @@ type Config struct {
 	Logger      *slog.Logger      // its output
 }
 
-// Listener is one way in.
+// Listener is one way in. Its address is the one by which those who come in know the service: for containers, its name.
 type Listener struct {
 	net.Listener
 	Port int // the port of the service that it stands for
@@ -54,6 +55,12 @@ type Options struct {
 	StateDir string                      // each service has a folder brokers/SERVICE in it
 	Kinds    map[string]Kind             // by name
 	Of       func(service string) string // the kind of a service; "" does not run here
+	Book     *front.Book                 // the addresses of the project's services; nil is one of its own
+
+	// Expose is called before a service starts, with its ports: services of other runtimes can reach it from when it returns.
+	// Withdraw is called when it was removed. Both may be nil.
+	Expose   func(ctx context.Context, service string, ports []int) error
+	Withdraw func(ctx context.Context, service string) error
 }
 
 // Runtime runs programs inside this process. They end when it is closed; their data stays.
@@ -66,14 +73,23 @@ type Runtime struct {
 	resources runner.Resources
 	seen      uint64
 	instances map[string]*instance // by ID
-	ports     map[portKey]int
+	inside    map[place]*inside
 	absent    map[string]bool // networks, volumes and images that were removed, by kind and key
 	watchers  map[*watcher]bool
 }
 
 // New returns the runtime of a project, with what earlier ones left in its folder. Nothing is started.
 func New(p *runner.Project, o Options) (*Runtime, error) {
-	r := &Runtime{options: o, instances: map[string]*instance{}, ports: map[portKey]int{}, absent: map[string]bool{}, watchers: map[*watcher]bool{}}
+	if o.Book == nil {
+		o.Book = front.NewBook(p.Name, func(context.Context, string, int) (net.Conn, error) { return nil, net.ErrClosed })
+	}
+	if o.Expose == nil {
+		o.Expose = func(context.Context, string, []int) error { return nil }
+	}
+	if o.Withdraw == nil {
+		o.Withdraw = func(context.Context, string) error { return nil }
+	}
+	r := &Runtime{options: o, instances: map[string]*instance{}, inside: map[place]*inside{}, absent: map[string]bool{}, watchers: map[*watcher]bool{}}
 	if err := r.adopt(p); err != nil {
 		return nil, err
 	}

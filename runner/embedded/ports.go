@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"net"
 	"slices"
 	"strconv"
@@ -14,18 +13,6 @@ import (
 
 	"msdev/runner"
 )
-
-// Private ports are below those that systems take for outgoing connections: a client that tries again and again to reach a
-// stopped broker could otherwise be given the broker's own port, and connect to itself.
-const (
-	firstPort  = 20000
-	portsCount = 12000
-)
-
-type portKey struct {
-	service string
-	port    int
-}
 
 // targets are the ports that a service offers: its kind's own and those that it declares.
 func targets(s types.ServiceConfig, kind Kind) (served, unserved []int) {
@@ -65,48 +52,13 @@ func (r *Runtime) Address(service string, port int) (string, bool) {
 	if served, _ := targets(r.project.Compose.Services[service], kind); !slices.Contains(served, port) {
 		return "", false
 	}
-	n, err := r.private(service, port)
-	return loopback(n), err == nil
+	return loopback(r.options.Book.Port(service, port)), true
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// private is the loopback port that stands for a port of a service. r.mu is held.
-func (r *Runtime) private(service string, port int) (int, error) {
-	key := portKey{service, port}
-	if n, ok := r.ports[key]; ok {
-		return n, nil
-	}
-	h := fnv.New32a()
-	_, _ = fmt.Fprintf(h, "%s/%s/%d", r.project.Name, service, port) // never fails
-	start := int(h.Sum32() % portsCount)
-	for i := range portsCount {
-		n := firstPort + (start+i)%portsCount
-		if r.taken(n) {
-			continue
-		}
-		l, err := net.Listen("tcp", loopback(n))
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		r.ports[key] = n
-		return n, nil
-	}
-	return 0, &runner.Error{Kind: runner.ErrFailed, Service: service, Msg: fmt.Sprintf("service %q: no port of 127.0.0.1 from %d to %d is free", service, firstPort, firstPort+portsCount-1),
-		Hint: "End some of what listens there."}
-}
-
-func (r *Runtime) taken(port int) bool {
-	for _, n := range r.ports {
-		if n == port {
-			return true
-		}
-	}
-	return false
-}
-
-// listen opens all ports of a service: a private one for each, and those that are published, on loopback.
+// listen opens all ports of a service: a private one for each, those that are published, on loopback, and for each the way in for
+// those who come from containers.
 func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listener, told []runner.Port, err error) {
 	defer func() {
 		if err != nil {
@@ -121,7 +73,7 @@ func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listen
 		if err != nil {
 			return listeners, nil, err
 		}
-		listeners = append(listeners, Listener{Listener: l, Port: port})
+		listeners = append(listeners, Listener{Listener: l, Port: port}, r.enter(s.Name, port))
 		published := false
 		for _, p := range s.Ports {
 			if int(p.Target) != port || p.Published == "" || p.Published == "0" || p.Protocol == "udp" {
@@ -145,18 +97,12 @@ func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listen
 // listenPrivately opens the private port that stands for a port of a service. Where somebody else has taken it since it was
 // chosen, another one stands for it from now on: who starts after this service learns of that one.
 func (r *Runtime) listenPrivately(service string, port int) (net.Listener, int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, err := r.private(service, port)
-	if err != nil {
-		return nil, 0, err
-	}
+	book := r.options.Book
+	book.Yield(service, port)
+	n := book.Port(service, port)
 	l, err := net.Listen("tcp", loopback(n))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		delete(r.ports, portKey{service, port})
-		if n, err = r.private(service, port); err != nil {
-			return nil, 0, err
-		}
+		n = book.Renew(service, port)
 		l, err = net.Listen("tcp", loopback(n))
 	}
 	if err != nil {

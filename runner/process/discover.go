@@ -3,7 +3,6 @@ package process
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"net"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"msdev/runner"
+	"msdev/runner/front"
 )
 
 // loopback is where processes find each other.
@@ -19,7 +19,7 @@ const loopback = "127.0.0.1"
 // ports says where each port of each native service is. It is made when a project is read, before anything runs, so that
 // services know of each other whatever starts first.
 type ports struct {
-	project  string
+	book     *front.Book
 	services map[string][]endpoint
 	names    map[string]string // every name that a service answers to in its networks
 }
@@ -39,9 +39,9 @@ type published struct {
 	port int
 }
 
-// plan finds the ports of a project's native services. Those of before are kept, as processes may have them.
-func plan(p *runner.Project, native func(string) bool, before *ports) (*ports, error) {
-	all := &ports{project: p.Name, services: map[string][]endpoint{}, names: map[string]string{}}
+// plan finds the ports of a project's native services. The book keeps those that processes may have already.
+func plan(p *runner.Project, native func(string) bool, book *front.Book) (*ports, error) {
+	all := &ports{book: book, services: map[string][]endpoint{}, names: map[string]string{}}
 	for _, service := range p.Order {
 		s := p.Compose.Services[service]
 		for _, name := range append([]string{service, s.ContainerName, s.Hostname}, aliases(p, service)...) {
@@ -53,34 +53,27 @@ func plan(p *runner.Project, native func(string) bool, before *ports) (*ports, e
 			all.services[service] = declared(p, service)
 		}
 	}
-	all.settle(p, before)
+	all.settle(p)
 	return all, all.collide(p)
 }
 
-// settle gives every endpoint its place: the port of the file where the process cannot be told, the one that it had before, or a
-// free one.
-func (p *ports) settle(project *runner.Project, before *ports) {
-	taken := map[int]bool{}
-	if before != nil {
-		for _, list := range before.services {
-			for _, e := range list {
-				taken[e.actual] = true
+// settle gives every endpoint its place: the port of the file where the process cannot be told, else the one of the book.
+func (p *ports) settle(project *runner.Project) {
+	for _, service := range project.Order {
+		for i := range p.services[service] {
+			if e := &p.services[service][i]; !e.given {
+				e.actual = e.target
+				if e.protocol == "tcp" {
+					p.book.Fix(service, e.target, e.actual)
+				}
 			}
 		}
 	}
 	for _, service := range project.Order {
-		list := p.services[service]
-		for i := range list {
-			e := &list[i]
-			switch old := before.find(service, e.target); {
-			case !e.given:
-				e.actual = e.target
-			case old != nil && old.given:
-				e.actual = old.actual
-			default:
-				e.actual = freePort(fmt.Sprintf("%s/%s/%d", project.Name, service, e.target), taken)
+		for i := range p.services[service] {
+			if e := &p.services[service][i]; e.given {
+				e.actual = p.book.Port(service, e.target)
 			}
-			taken[e.actual] = true
 		}
 	}
 }
@@ -113,12 +106,10 @@ func (p *ports) find(service string, target int) *endpoint {
 func (p *ports) of(service string, number int) []endpoint {
 	list := slices.Clone(p.services[service])
 	if number > 1 {
-		taken := map[int]bool{}
 		for i := range list {
 			list[i].publish = nil
 			if list[i].given {
-				list[i].actual = freePort(fmt.Sprintf("%s/%s/%d/%d", p.project, service, list[i].target, number), taken)
-				taken[list[i].actual] = true
+				list[i].actual = p.book.Port(fmt.Sprintf("%s/%d", service, number), list[i].target)
 			}
 		}
 	}
@@ -251,26 +242,6 @@ func (p *ports) collide(project *runner.Project) error {
 	return nil
 }
 
-// The private ports lie below those that kernels give to outgoing connections.
-const (
-	privateFirst = 20000
-	privateCount = 12000
-)
-
-// freePort finds a port that nobody has. Whatever has the same key gets the same port each time, if it is free.
-func freePort(key string, taken map[int]bool) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
-	at := int(h.Sum32() % privateCount)
-	for i := range privateCount {
-		port := privateFirst + (at+i)%privateCount
-		if !taken[port] && free(loopback, port, "tcp") {
-			return port
-		}
-	}
-	return privateFirst + at
-}
-
 // free tells whether nobody listens on a port. An address that is not this machine's counts as free: who listens there says more.
 func free(ip string, port int, protocol string) bool {
 	at := net.JoinHostPort(ip, strconv.Itoa(port))
@@ -290,9 +261,12 @@ func free(ip string, port int, protocol string) bool {
 	return true
 }
 
-// vacant tells whether the ports that an instance needs are free.
+// vacant tells whether the ports that an instance needs are free. What listened there for a service that ran elsewhere ends.
 func (r *Runtime) vacant(service string, list []endpoint) error {
 	for _, e := range list {
+		if r.options.Book.Port(service, e.target) == e.actual {
+			r.options.Book.Yield(service, e.target)
+		}
 		if !free(loopback, e.actual, e.protocol) {
 			return r.taken(service, e.actual)
 		}

@@ -54,7 +54,9 @@ func (r *Runtime) onInstance(ctx context.Context, a runner.Action) ([]runner.Obs
 	}
 	switch a.Op {
 	case runner.OpStart:
-		err = r.start(in)
+		if err = r.expose(ctx, in); err == nil {
+			err = r.start(in)
+		}
 	case runner.OpStop:
 		err = r.stop(ctx, in, a.Timeout)
 	case runner.OpKill:
@@ -64,7 +66,11 @@ func (r *Runtime) onInstance(ctx context.Context, a runner.Action) ([]runner.Obs
 	case runner.OpUnpause:
 		err = r.pause(in, syscall.SIGCONT, runner.InstancePaused, runner.InstanceRunning)
 	case runner.OpRemove:
-		return r.remove(ctx, in)
+		seen, err := r.remove(ctx, in)
+		if err == nil {
+			err = r.withdraw(ctx, in.state.Service) // the service's name never changes
+		}
+		return seen, err
 	default:
 		err = fmt.Errorf("a process cannot be told to %s", a.Op)
 	}
@@ -161,6 +167,12 @@ func (r *Runtime) runnable(service string) error {
 // Check tells what will keep services from running as processes, before anything is started: no command, a port that
 // another program has.
 func (r *Runtime) Check(services []string) error {
+	if !slices.ContainsFunc(services, r.options.Native) {
+		return nil
+	}
+	if err := r.own(); err != nil { // what a killed session has left may hold ports
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range services {

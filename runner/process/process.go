@@ -6,13 +6,16 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"msdev/runner"
+	"msdev/runner/front"
 )
 
 // Options say where processes live and whom they can reach.
@@ -21,6 +24,12 @@ type Options struct {
 	Environ  []string                                              // the user's environment; nil is the process's own
 	Native   func(service string) bool                             // which services run here; nil is all of them
 	Peer     func(service string, port int) (addr string, ok bool) // where a service of another runtime answers, as host:port; may be nil
+	Book     *front.Book                                           // the addresses of the project's services; nil is one of its own
+
+	// Expose is called before a service starts, with the TCP ports that its file declares: services of other runtimes can reach it
+	// from when it returns. Withdraw is called when its last instance was removed. Both may be nil.
+	Expose   func(ctx context.Context, service string, ports []int) error
+	Withdraw func(ctx context.Context, service string) error
 }
 
 // Runtime runs services as processes. It owns them: they end when it is closed, and what a killed one leaves behind is
@@ -29,6 +38,7 @@ type Runtime struct {
 	options Options
 	spawner *spawner
 	closing chan struct{}
+	planned atomic.Pointer[ports]
 	work    sync.WaitGroup // the goroutines of instances and of the spawner
 
 	owning sync.Mutex
@@ -57,6 +67,7 @@ func New(p *runner.Project, o Options) (*Runtime, error) {
 	if o.Peer == nil {
 		o.Peer = func(string, int) (string, bool) { return "", false }
 	}
+	o.alone(p.Name)
 	dir, err := filepath.Abs(o.StateDir)
 	if err != nil {
 		return nil, err
@@ -71,6 +82,19 @@ func New(p *runner.Project, o Options) (*Runtime, error) {
 	}
 	r.spawner = newSpawner(&r.work)
 	return r, nil
+}
+
+// alone fills in what a runtime does without that is the only one of its project.
+func (o *Options) alone(project string) {
+	if o.Book == nil {
+		o.Book = front.NewBook(project, func(context.Context, string, int) (net.Conn, error) { return nil, net.ErrClosed })
+	}
+	if o.Expose == nil {
+		o.Expose = func(context.Context, string, []int) error { return nil }
+	}
+	if o.Withdraw == nil {
+		o.Withdraw = func(context.Context, string) error { return nil }
+	}
 }
 
 // Name is what users type for it.
@@ -104,11 +128,12 @@ func (r *Runtime) adopt(p *runner.Project) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ports, err := plan(p, r.options.Native, r.ports)
+	ports, err := plan(p, r.options.Native, r.options.Book)
 	if err != nil {
 		return err
 	}
 	r.project, r.resources, r.ports = p, resources, ports
+	r.planned.Store(ports)
 	return nil
 }
 

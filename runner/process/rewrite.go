@@ -96,21 +96,3 @@ func rewritePairs(env map[string]string, find finder) {
 		}
 	}
 }
-
-// finder is a native service asks for.
-func (r *Runtime) finder() finder {
-	ports, peer, native := r.ports, r.options.Peer, r.options.Native
-	return func(name string, port int) (string, bool) {
-		service, known := ports.names[name]
-		if !known {
-			return "", false
-		}
-		if !native(service) {
-			return peer(service, port)
-		}
-		if e := ports.find(service, port); e != nil {
-			port = e.actual
-		}
-		return net.JoinHostPort(loopback, strconv.Itoa(port)), true
-	}
-}

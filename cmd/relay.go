@@ -1,0 +1,20 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+)
+
+// relay is what this program is inside a container of the project's networks: the ways between what runs there and what does not.
+// It ends with its input.
+func (a *app) relay(ctx context.Context) int {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := runRelay(ctx, a.in, a.out); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(a.err, err)
+		return exitFailed
+	}
+	return exitDone
+}
