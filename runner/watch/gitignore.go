@@ -24,6 +24,9 @@ type gitPattern struct {
 	match    *regexp.Regexp // else
 }
 
+// gitWildcards are the characters that make a pattern more than a name.
+const gitWildcards = `*?[\`
+
 // gitTop finds the repository that a folder is in: the nearest folder from it upwards that has a .git.
 func gitTop(dir string) (string, bool) {
 	for at := dir; ; at = filepath.Dir(at) {
@@ -34,6 +37,20 @@ func gitTop(dir string) (string, bool) {
 			return "", false
 		}
 	}
+}
+
+// gitDir is the folder where git keeps what it knows of the repository: its .git, or where that file says it is.
+func gitDir(top string) string {
+	dir := filepath.Join(top, ".git")
+	content, err := os.ReadFile(dir)
+	if at, ok := strings.CutPrefix(string(content), "gitdir: "); err == nil && ok {
+		at = strings.TrimSpace(at)
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(top, at)
+		}
+		return at
+	}
+	return dir
 }
 
 // gitAbove reads the levels that hold in a folder: of the repository, and of each folder from its top down to the one above.
@@ -120,7 +137,7 @@ func parseGit(line string) (gitPattern, bool) {
 	if line == "" {
 		return p, false
 	}
-	if !strings.ContainsAny(line, `*?[\`) {
+	if !strings.ContainsAny(line, gitWildcards) {
 		p.literal = line
 		return p, true
 	}
@@ -183,13 +200,15 @@ func gitRegexp(pattern []rune, anchored bool) (string, bool) {
 }
 
 // gitStars writes the stars that begin at i, and returns how much of the pattern they stand for: two or more that fill the
-// place of a folder match any number of folders.
+// place of a folder match any number of folders. Git compares what stands before the first wildcard by itself, so that stars right
+// after it begin a place as well: `a**/b` is a/b, too.
 func gitStars(b *strings.Builder, pattern []rune, i int, anchored bool) int {
 	n := i
 	for n < len(pattern) && pattern[n] == '*' {
 		n++
 	}
-	folders := n-i > 1 && anchored && (i == 0 || pattern[i-1] == '/')
+	begins := i == 0 || pattern[i-1] == '/' || !strings.ContainsAny(string(pattern[:i]), gitWildcards)
+	folders := n-i > 1 && anchored && begins
 	switch {
 	case folders && n == len(pattern):
 		b.WriteString(`.*`)
@@ -253,13 +272,18 @@ func gitRune(pattern []rune) (rune, int) {
 	return pattern[0], 1
 }
 
-// gitRange writes a range of characters without the slash that may be in it.
+// gitRange writes a range of characters without the slash that may be in it. Git takes one that runs backwards as its first.
 func gitRange(from, to rune) string {
-	switch {
-	case from > to:
-		return ""
-	case from <= '/' && '/' <= to:
-		return gitRange(from, '/'-1) + gitRange('/'+1, to)
+	to = max(from, to)
+	if from > '/' || to < '/' {
+		return fmt.Sprintf(`\x{%x}-\x{%x}`, from, to)
 	}
-	return fmt.Sprintf(`\x{%x}-\x{%x}`, from, to)
+	text := ""
+	if from < '/' {
+		text = gitRange(from, '/'-1)
+	}
+	if to > '/' {
+		text += gitRange('/'+1, to)
+	}
+	return text
 }

@@ -39,7 +39,8 @@ func (s *state) set(trees []Tree, admitted bool) error {
 	s.pending = append(s.pending, s.changes()...)
 	before := *s
 	had := before.snapshots()
-	s.trees, s.starts, s.control, s.nodes, s.prior = prepared, map[string][]*tree{}, map[string]bool{}, map[string]*node{}, before.nodes
+	s.trees, s.starts, s.control, s.locks = prepared, map[string][]*tree{}, map[string]bool{}, map[string]bool{}
+	s.nodes, s.prior = map[string]*node{}, before.nodes
 	s.watched, s.plain, s.polled, s.kept = map[string]bool{}, map[string]bool{}, map[string]bool{}, before.watched
 	s.unhashed, s.full, s.refused = nil, false, 0
 	for _, t := range prepared {
@@ -109,7 +110,11 @@ func (s *state) controlsOf(t *tree) {
 		s.control[filepath.Join(realPath(filepath.Dir(t.Root)), filepath.Base(t.Root))] = true
 	}
 	top, ok := gitTop(t.real)
-	if !t.GitIgnore || !ok {
+	if !ok {
+		return
+	}
+	s.locks[filepath.Join(gitDir(top), "index.lock")] = true
+	if !t.GitIgnore {
 		return
 	}
 	s.control[filepath.Join(top, ".git", "info", "exclude")] = true

@@ -101,17 +101,17 @@ func (r Rules) compile() (*rules, error) {
 	return c, nil
 }
 
-// under makes a pattern relative to a folder. It is no pattern where it is empty, or can match nothing in there.
+// under makes a pattern relative to a folder; a slash at its begin is the folder itself, unless it is a whole path. It is no pattern where it is empty, or can match nothing in there.
 func under(dir, pattern string) (string, bool) {
 	if pattern == "" {
 		return "", false
 	}
 	pattern = path.Clean(filepath.ToSlash(pattern))
-	if path.IsAbs(pattern) {
-		rest, inside := strings.CutPrefix(pattern, strings.TrimSuffix(filepath.ToSlash(dir), "/")+"/")
-		return rest, inside
+	if rest, inside := strings.CutPrefix(pattern, strings.TrimSuffix(filepath.ToSlash(dir), "/")+"/"); inside {
+		return rest, true
 	}
-	return pattern, pattern != "." && pattern != ".." && !strings.HasPrefix(pattern, "../")
+	pattern = strings.TrimPrefix(pattern, "/")
+	return pattern, pattern != "" && pattern != "." && pattern != ".." && !strings.HasPrefix(pattern, "../")
 }
 
 func readIgnoreFile(name string) ([]string, error) {

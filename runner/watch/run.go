@@ -6,14 +6,17 @@ import (
 	"time"
 )
 
-// loop tells batches until ctx ends.
-func (w *Watcher) loop(ctx context.Context, emit func(Batch)) error {
-	tell := func(first time.Time) {
-		if changes := w.batch(); len(changes) > 0 {
-			emit(Batch{First: first, Changes: changes})
-		}
+// loop is a Watcher that tells batches to emit.
+type loop struct {
+	*Watcher
+	emit func(Batch)
+}
+
+// tell looks wherever something may have changed, and tells what did.
+func (l loop) tell(first time.Time) {
+	if changes := l.batch(); len(changes) > 0 {
+		l.emit(Batch{First: first, Changes: changes})
 	}
-	return window{quiet: w.options.Quiet, most: w.options.Most}.gather(ctx, w.wake, w.sort, tell, w.look, w.pause)
 }
 
 // sort looks at what came in.
@@ -35,6 +38,27 @@ func (w *Watcher) batch() []Change {
 	defer w.mu.Unlock()
 	w.state.look()
 	return w.state.tell()
+}
+
+// gitPatience is how long a batch waits for git at most, and how old a lock may be to be believed.
+const gitPatience = 10 * time.Second
+
+// fewPaths is how many paths are no checkout: git's lock is taken by a mere `git status` as well.
+const fewPaths = 10
+
+// held tells whether git is at work on a tree: a branch that is switched is one batch.
+func (w *Watcher) held(first time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.state.dirty) < fewPaths || time.Since(first) > gitPatience {
+		return false
+	}
+	for lock := range w.state.locks {
+		if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) < gitPatience {
+			return true
+		}
+	}
+	return false
 }
 
 // look looks at what no events come from.

@@ -21,6 +21,8 @@ type state struct {
 	starts  map[string][]*tree // by their real roots
 	control map[string]bool    // paths that say what is watched: ignore files, links that lead to roots
 
+	locks   map[string]bool    // that git holds while it works on what is watched
+
 	nodes   map[string]*node
 	prior   map[string]*node // while planning: those of before
 	watched map[string]bool  // folders whose events come
@@ -48,7 +50,7 @@ type node struct {
 }
 
 func newState(events source, warn func(*Error)) *state {
-	return &state{events: events, warn: warn, starts: map[string][]*tree{}, control: map[string]bool{}, nodes: map[string]*node{},
+	return &state{events: events, warn: warn, starts: map[string][]*tree{}, control: map[string]bool{}, locks: map[string]bool{}, nodes: map[string]*node{},
 		watched: map[string]bool{}, plain: map[string]bool{}, polled: map[string]bool{}, dirty: map[string]fsnotify.Op{}, found: map[string]node{}}
 }
 

@@ -85,7 +85,7 @@ func (w *Watcher) Run(ctx context.Context, emit func(Batch)) error {
 	defer w.events.close()
 	defer cancel()
 	w.poke()
-	return w.loop(ctx, emit)
+	return window{quiet: w.options.Quiet, most: w.options.Most}.gather(ctx, w.wake, loop{w, emit})
 }
 
 // Set goes on with other trees. What changed in those that stay is told by Run; what is in new ones is not told as created.

@@ -29,6 +29,9 @@ func (w window) due(first, last time.Time, paths int) time.Time {
 	return at
 }
 
+// holdPause is how often it is asked whether a batch is still held back.
+const holdPause = 25 * time.Millisecond
+
 // arrivals is what a look at the inbox found.
 type arrivals struct {
 	news  bool      // there was something that is not ignored
@@ -36,9 +39,17 @@ type arrivals struct {
 	at    time.Time // when the first of the news came
 }
 
-// gather forms batches until ctx ends: it calls sort after each wake, and tell when a batch is due; look as often as every
-// says, which may be never (0).
-func (w window) gather(ctx context.Context, wake <-chan struct{}, sort func() arrivals, tell func(first time.Time), look func(), every func() time.Duration) error {
+// gatherer is what gather works for.
+type gatherer interface {
+	sort() arrivals            // looks at what came in
+	held(first time.Time) bool // tells whether a batch that is due must wait
+	tell(first time.Time)      // tells a batch
+	look()                     // looks at what no events come from
+	pause() time.Duration      // how long until the next look; 0: there is none
+}
+
+// gather forms batches until ctx ends: it sorts after each wake, tells a batch when it is due, and looks at what no events come from.
+func (w window) gather(ctx context.Context, wake <-chan struct{}, by gatherer) error {
 	var first time.Time // of the batch that is under way
 	batch, looking := time.NewTimer(0), time.NewTimer(0)
 	batch.Stop()
@@ -46,7 +57,7 @@ func (w window) gather(ctx context.Context, wake <-chan struct{}, sort func() ar
 	defer batch.Stop()
 	defer looking.Stop()
 	again := func() {
-		if pause := every(); pause > 0 {
+		if pause := by.pause(); pause > 0 {
 			looking.Reset(pause)
 		}
 	}
@@ -56,7 +67,7 @@ func (w window) gather(ctx context.Context, wake <-chan struct{}, sort func() ar
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-wake:
-			in := sort()
+			in := by.sort()
 			if !in.news {
 				continue
 			}
@@ -65,14 +76,18 @@ func (w window) gather(ctx context.Context, wake <-chan struct{}, sort func() ar
 			}
 			batch.Reset(time.Until(w.due(first, time.Now(), in.paths)))
 		case <-batch.C:
-			tell(first)
+			if by.held(first) {
+				batch.Reset(holdPause)
+				continue
+			}
+			by.tell(first)
 			first = time.Time{}
 			again()
 		case <-looking.C:
 			began := time.Now()
-			look()
+			by.look()
 			if first.IsZero() {
-				tell(began)
+				by.tell(began)
 			}
 			again()
 		}
