@@ -46,6 +46,7 @@ func (s *Supervisor) Carry(ctx context.Context, a Action) error {
 
 // sight is what the loop knows of one service at a moment.
 type sight struct {
+	runtime   Runtime
 	spec      Spec
 	goal      Goal
 	failure   *Error
@@ -63,7 +64,7 @@ func (s *Supervisor) see(ctx context.Context, service string) (sight, error) {
 			return
 		}
 		s.hold([]string{service})
-		reply <- sight{spec: *spec, goal: s.view.Goals[service], failure: s.view.Memories[service].Failure, instances: s.instancesOf(service),
+		reply <- sight{spec: *spec, runtime: s.runtimes[spec.Runtime], goal: s.view.Goals[service], failure: s.view.Memories[service].Failure, instances: s.instancesOf(service),
 			image: s.view.Seen[spec.Runtime].Images[service].ID}
 	}) {
 		return sight{}, cmp.Or(ctx.Err(), context.Canceled)

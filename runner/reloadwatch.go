@@ -304,7 +304,7 @@ func (r *Reloader) initial(d *Develop, watcher *watch.Watcher) {
 
 // sync brings files into the instances of a service that are there, and runs what is to be run after that.
 func (r *Reloader) sync(ctx context.Context, c Change, seen sight) error {
-	rt := r.sup.runtimes[seen.spec.Runtime] // they never change
+	rt := seen.runtime
 	syncer, ok := rt.(Syncer)
 	if !ok {
 		return &Error{Kind: ErrUsage, Service: c.Service, Msg: fmt.Sprintf("service %q runs in %s, into which no files are copied", c.Service, seen.spec.Runtime),
