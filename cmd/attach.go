@@ -15,6 +15,7 @@ import (
 
 func newAttach(a *app) *cobra.Command {
 	var flags printerFlags
+	var noWatch bool
 	c := &cobra.Command{
 		Use:   "attach",
 		Short: "Open the screen on a project that runs",
@@ -26,16 +27,17 @@ Where no session runs, as after "up -d", one is started that finds the project's
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if a.interactive() {
-				return a.attach()
+				return a.attach(noWatch)
 			}
 			return a.logs(logsOptions{printerFlags: flags, follow: true, tail: "0"}, nil)
 		},
 	}
 	c.Flags().BoolVar(&flags.noColor, "no-color", false, "no colours in lines")
+	c.Flags().BoolVar(&noWatch, "no-watch", false, "do not watch files, where nobody does yet")
 	return c
 }
 
-func (a *app) attach() error {
+func (a *app) attach(noWatch bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	c, err := a.dial(ctx)
@@ -52,6 +54,10 @@ func (a *app) attach() error {
 	defer c.Close()
 	if _, err := c.Do(ctx, session.Command{Verb: session.VerbLogs}); err != nil {
 		return err
+	}
+	if !noWatch {
+		// Files that cannot be watched are told of on the screen.
+		_, _ = c.Do(ctx, session.Command{Verb: session.VerbWatch, Watch: session.WatchOn})
 	}
 	st, err := c.State(ctx)
 	if err != nil {

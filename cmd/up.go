@@ -24,6 +24,7 @@ type upOptions struct {
 	waitSeconds  int
 	detach       bool
 	noScreen     bool
+	noWatch      bool
 	noDeps       bool
 	abort        bool // --abort-on-container-exit
 	abortFailure bool // --abort-on-container-failure
@@ -49,6 +50,8 @@ kills them; d on the screen detaches, and leaves them running.`,
 	flags := c.Flags()
 	flags.BoolVarP(&o.detach, "detach", "d", false, "come back when everything was started, and leave it running")
 	flags.BoolVar(&o.noScreen, "no-tui", false, "print lines, also on a terminal")
+	flags.BoolVar(&o.noWatch, "no-watch", false, "do not watch files; without it, what is saved is built and reloaded, unless -d is given")
+	flags.BoolVarP(&o.Watch, "watch", "w", false, "watch files, also with -d")
 	flags.BoolVar(&o.Wait, "wait", false, "come back when everything runs and is healthy (implies -d)")
 	flags.IntVar(&o.waitSeconds, "wait-timeout", 0, "give up waiting after so many `seconds`")
 	flags.BoolVar(&o.Build, "build", false, "build images before starting")
@@ -86,6 +89,7 @@ func (o *upOptions) check() error {
 		flags string
 	}{
 		{o.abort && o.abortFailure, "--abort-on-container-exit and --abort-on-container-failure"},
+		{o.Watch && o.noWatch, "--watch and --no-watch"},
 		{o.detach && aborts, "--detach or --wait and --abort-on-container-exit, --abort-on-container-failure or --exit-code-from"},
 		{o.detach && len(o.attach) > 0, "--detach or --wait and --attach"},
 		{o.Build && o.NoBuild, "--build and --no-build"},
@@ -149,7 +153,8 @@ func (a *app) up(o upOptions, services []string) error {
 			return err
 		}
 	}
-	o.Linger = !o.detach
+	o.Watch = o.Watch || !o.detach && !o.noWatch && !o.abort && !o.abortFailure
+	o.Linger = !o.detach || o.Watch
 	r := &run{
 		app: a, options: o, project: p, scope: selected.Order,
 		command: session.Command{Verb: session.VerbUp, Services: services, Up: o.UpOptions, Timeout: o.timeout.duration(), NoDeps: o.noDeps, Load: &load},

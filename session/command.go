@@ -21,8 +21,9 @@ const (
 	VerbKill    Verb = "kill"    // kill at once
 	VerbPause   Verb = "pause"
 	VerbUnpause Verb = "unpause"
-	VerbLogs    Verb = "logs" // return once the output from before the session is in the journal
-	VerbQuit    Verb = "quit" // end the session, leaving containers as they are
+	VerbWatch   Verb = "watch" // what becomes of changed files: see Watch
+	VerbLogs    Verb = "logs"  // return once the output from before the session is in the journal
+	VerbQuit    Verb = "quit"  // end the session, leaving containers as they are
 )
 
 // Command is one thing that a client asks for: what a key or a verb turns into.
@@ -34,9 +35,26 @@ type Command struct {
 	Timeout  *time.Duration `json:"timeout,omitempty"` // grace period for stops; nil is each service's own
 	NoDeps   bool           `json:"noDeps,omitempty"`  // up, start, restart: do not start, and do not wait for, dependencies
 
+	Watch    WatchMode `json:"watch,omitempty"`    // watch
+	Previous bool      `json:"previous,omitempty"` // restart: with the version from before the last reload
+
 	// Load has an up read the project with these options instead of those that the session was started with.
 	Load *runner.LoadOptions `json:"load,omitempty"`
 }
+
+// WatchMode is what a VerbWatch asks for.
+type WatchMode string
+
+// What can be asked of watching. Without services it is for all of them.
+const (
+	WatchOn     WatchMode = "on"     // watch the files of the project
+	WatchOff    WatchMode = "off"    // no more
+	WatchPause  WatchMode = "pause"  // note what changes, and do nothing about it
+	WatchResume WatchMode = "resume" // do it now, and what changes from now on
+	WatchAuto   WatchMode = "auto"   // Services reload when files are saved
+	WatchManual WatchMode = "manual" // Services reload when somebody says so
+	WatchNow    WatchMode = "now"    // reload Services now; returns when that is done
+)
 
 // UpOptions are the flags of `up`.
 type UpOptions struct {
@@ -53,6 +71,7 @@ type UpOptions struct {
 	Scale         map[string]int `json:"scale,omitempty"`
 	Rollback      bool           `json:"rollback,omitempty"` // when it fails, remove what this command made (up without -d)
 	Linger        bool           `json:"linger,omitempty"`   // the session stays until it is told to end (up without -d)
+	Watch         bool           `json:"watch,omitempty"`    // watch files from now on, and reload what changes
 	DryRun        bool           `json:"dryRun,omitempty"`   // Result.Plan tells what would be done; nothing is
 }
 

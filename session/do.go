@@ -26,9 +26,14 @@ func (s *Session) do(ctx context.Context, cmd Command) (Result, error) {
 	case VerbDown:
 		return s.down(ctx, cmd)
 	case VerbStart, VerbStop, VerbRestart, VerbKill:
+		if cmd.Previous {
+			return s.previous(ctx, cmd)
+		}
 		return s.set(ctx, cmd)
 	case VerbPause, VerbUnpause:
 		return s.pause(ctx, cmd)
+	case VerbWatch:
+		return Result{}, s.watchCommand(ctx, cmd)
 	case VerbLogs:
 		return Result{}, s.sup.CaughtUp(ctx, cmd.Services)
 	case VerbQuit:
@@ -121,6 +126,7 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 		}
 	}
 	s.sup.Update(ctx, specs, resources)
+	s.watchAnew(ctx, p)
 	unsupported := s.shortcomings()
 	s.mu.Lock()
 	s.unsupported = unsupported
@@ -158,6 +164,7 @@ func (s *Session) up(ctx context.Context, cmd Command) (Result, error) {
 		plan, err := s.sup.Rehearse(ctx, req)
 		return Result{Plan: plan}, err
 	}
+	s.asked(cmd)
 	if err := s.check(ctx, selected.Order); err != nil {
 		return Result{}, err
 	}

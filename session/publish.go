@@ -39,6 +39,9 @@ func (s *Session) refresh(ctx context.Context) {
 	defer s.mu.Unlock()
 	s.state = s.frame(s.project)
 	s.state.Services = services
+	if wrong := s.files.wrong; wrong != nil && s.files.on && trouble == nil {
+		trouble = wrong
+	}
 	if trouble != nil {
 		s.state.Problem = trouble.Error()
 		var e *runner.Error

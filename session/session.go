@@ -70,6 +70,9 @@ type Session struct {
 	coming      []string      // services of an up that is under way
 	moved       chan struct{} // holds one token when clients or working changed
 	rates       rates
+
+	reloads *runner.Reloader
+	files   files
 }
 
 // Open reads the project and makes its session, which does nothing before Run.
@@ -97,6 +100,9 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	s.sup = runner.NewSupervisor(launch.Runtimes, s.journal, runner.SupervisorOptions{
 		Specs: specs, Resources: resources, Logs: cfg.Logs, History: cfg.History, Changed: func() { poke(s.changed) },
 	})
+	s.reloads = runner.NewReloader(s.sup, p.Dir)
+	s.files.turned, s.files.replan = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.files.wrong = s.reloads.Use(p, launch.Of)
 	for _, text := range slices.Concat(launch.Notes, s.unsupported) {
 		s.journal.Append(journal.Record{Stream: runner.EventStream(""), Kind: journal.KindEvent, Ref: string(runner.EventWarning), Text: text})
 	}
@@ -126,6 +132,9 @@ func (s *Session) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { _ = s.sup.Run(ctx) })
+	wg.Go(func() { _ = s.reloads.Run(ctx) })
+	wg.Go(func() { s.watchFiles(ctx) })
+	wg.Go(func() { s.replanner(ctx) })
 	wg.Go(func() { s.publish(ctx) })
 	wg.Go(func() { s.describe(ctx) })
 	wg.Go(func() { s.measure(ctx) })
@@ -270,5 +279,5 @@ func (s *Session) frame(p *runner.Project) State {
 		}
 	}
 	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: warnings,
-		Started: s.started, PID: os.Getpid(), Rates: s.rates.now}
+		Started: s.started, PID: os.Getpid(), Rates: s.rates.now, Watch: WatchState{On: s.files.on, Paused: s.reloads.Paused()}}
 }

@@ -22,6 +22,13 @@ type State struct {
 	Warnings []string           `json:"warnings,omitempty"`
 	Started  time.Time          `json:"started"` // of the session
 	PID      int                `json:"pid"`
+	Watch    WatchState         `json:"watch,omitzero"`
+}
+
+// WatchState tells whether changed files reach what runs.
+type WatchState struct {
+	On     bool `json:"on,omitempty"`
+	Paused bool `json:"paused,omitempty"`
 }
 
 // Phase is where the session as a whole stands.

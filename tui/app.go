@@ -295,6 +295,8 @@ func (a *app) do(act action) tea.Cmd {
 		a.goBack()
 	case actPause:
 		a.hold()
+	case actReloads:
+		return a.holdReloads()
 	case actTimes:
 		a.ages = !a.ages
 	case actHelp:

@@ -103,3 +103,11 @@ func moment(s string, now time.Time) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("%q is no time; write 12:04, 12:04:31 or -5m", s)
 }
+
+// seconds is a short time: 40 ms, 0.9 s.
+func seconds(s float64) string {
+	if s < 0.1 {
+		return fmt.Sprintf("%.0f ms", s*1000)
+	}
+	return fmt.Sprintf("%.1f s", s)
+}

@@ -66,6 +66,9 @@ func (a *app) statusLine() []string {
 	if a.paused {
 		l.gap(2).add(t.accent, "paused").add(t.dim, ": "+a.keys.key(actPause)+" goes on")
 	}
+	if a.state.Watch.Paused {
+		l.gap(2).add(t.accent, "reloads held back").add(t.dim, ": "+a.keys.key(actReloads)+" goes on")
+	}
 	problem, hint := a.problem()
 	if problem == "" {
 		return []string{l.right(a.rates()...).String()}

@@ -59,6 +59,7 @@ func (d *desk) facts(s *runner.Status) []fact {
 	if s.Last != "" {
 		add("last", s.Last+"  ("+ago(d.now.Sub(s.LastAt))+" ago)")
 	}
+	facts = append(facts, d.reloadFacts(s)...)
 	add("image", s.Image)
 	add("runtime", s.Runtime)
 	if !s.Since.IsZero() {
@@ -80,6 +81,54 @@ func (d *desk) facts(s *runner.Status) []fact {
 		facts = append(facts, d.instanceFacts(i)...)
 	}
 	return facts
+}
+
+// reloadFacts are when a service reloads, and how its last reloads went.
+func (d *desk) reloadFacts(s *runner.Status) []fact {
+	r := s.Reload
+	if r == nil {
+		return nil
+	}
+	mode := map[runner.ReloadMode]string{runner.ReloadAuto: "when files are saved", runner.ReloadManual: "by hand", runner.ReloadOff: "never"}[r.Mode]
+	facts := []fact{{"reloads", []piece{{"", mode}}}}
+	if len(r.Waiting) > 0 {
+		facts = append(facts, fact{"changed", []piece{{d.theme.accent, clean(strings.Join(r.Waiting, ", "))}}})
+	}
+	for _, e := range r.History {
+		facts = append(facts, fact{"", d.reload(&e)})
+	}
+	return facts
+}
+
+// reload is one reload: what changed, what became of it, and how long each step took, from the moment at which it was seen.
+func (d *desk) reload(e *runner.Reload) []piece {
+	what := "by hand"
+	if e.Count > 0 {
+		what = clean(e.Files[0])
+	}
+	if e.Count > 1 {
+		what += " +" + itoa(e.Count-1)
+	}
+	st := map[runner.ReloadResult]style{runner.ReloadDone: d.theme.ok, runner.ReloadFailed: d.theme.bad}[e.Result]
+	if st == "" {
+		st = d.theme.dim
+	}
+	ps := []piece{{d.theme.faint, d.clock(e.At, 8) + "  "}, {st, string(e.Result)}, {"", "  " + what}}
+	for _, step := range []struct {
+		name string
+		at   float64
+	}{{"built", e.Built}, {"started", e.Started}, {"ready", e.Ready}} {
+		if step.at > 0 {
+			ps = append(ps, piece{d.theme.faint, "  " + step.name + " "}, piece{"", seconds(step.at)})
+		}
+	}
+	if e.How != "" {
+		ps = append(ps, piece{d.theme.faint, "  " + e.How})
+	}
+	if e.Error != "" {
+		ps = append(ps, piece{d.theme.bad, "  " + clean(e.Error)})
+	}
+	return ps
 }
 
 // dependency is one thing that a service needs: its state, the condition, and whether it holds.

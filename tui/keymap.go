@@ -60,6 +60,8 @@ const (
 	actStartStop  action = "stop"
 	actKill       action = "kill"
 	actBuild      action = "build"
+	actManual     action = "manual"
+	actReloads    action = "reloads"
 	actShell      action = "shell"
 	actBrowser    action = "browser"
 	actGraphTree  action = "tree"
@@ -91,7 +93,8 @@ func bindings(pages []string) []binding {
 		{actInfo, []string{"i"}, onServices, "details", "details instead of the logs"},
 		{actRestart, []string{"r"}, onServices, "restart", "restart"},
 		{actStartStop, []string{"s"}, onServices, "stop", "stop what runs, start what does not"},
-		{actBuild, []string{"b"}, onServices, "build", "build again and replace the container"},
+		{actBuild, []string{"b"}, onServices, "build", "reload now: build again, and replace what runs"},
+		{actManual, []string{"w"}, onServices, "by hand", "reload by hand alone, or whenever files are saved again"},
 		{actKill, []string{"K"}, onServices, "kill", "kill at once"},
 		{actShell, []string{"x"}, onServices, "shell", "open a shell in the service"},
 		{actBrowser, []string{"o"}, onServices, "open", "open a published port in the browser"},
@@ -130,6 +133,7 @@ func bindings(pages []string) []binding {
 		{actPrevMatch, []string{"N"}, everywhere, "previous", "previous match"},
 		{actSortNext, []string{">"}, everywhere, "", "sort by the next column"},
 		{actSortPrev, []string{"<"}, everywhere, "", "sort by the previous column"},
+		{actReloads, []string{"W"}, everywhere, "reloads", "hold all reloads back, or let them go on"},
 		{actPause, []string{"p"}, everywhere, "pause", "hold the picture still"},
 		{actTimes, []string{"T"}, everywhere, "times", "times of day, or ages"},
 		{actCopy, []string{"y"}, everywhere, "copy", "copy what is selected"},

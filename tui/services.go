@@ -184,6 +184,10 @@ func (p *servicesPage) spill(s *runner.Status, behind []column, widths []int) in
 
 // lastCell is what happened last to a service, and how long ago.
 func (p *servicesPage) lastCell(l *line, s *runner.Status, w int) {
+	if r := s.Reload; r != nil && len(r.Waiting) > 0 && w >= 8 {
+		l.gap(8).cell(p.theme.accent, "changed: "+clean(r.Waiting[0])+" ("+p.keys.key(actBuild)+" reloads)", w-8, false)
+		return
+	}
 	if s.Last == "" || w < 8 {
 		return
 	}
@@ -199,6 +203,15 @@ func (p *servicesPage) lastCell(l *line, s *runner.Status, w int) {
 		}
 	}
 	l.cell(p.theme.faint, at, 6, true).gap(2).cell(st, s.Last, w-8, false)
+}
+
+// editLast opens $EDITOR where the last thing that happened to the selected service names a file: the error of a build.
+func (p *servicesPage) editLast() tea.Cmd {
+	s, ok := p.service(p.list.name)
+	if !ok {
+		return nil
+	}
+	return p.edit(&journal.Record{Stream: runner.EventStream(s.Service), Kind: journal.KindEvent, Text: s.Last})
 }
 
 // below is the detail: a rule that names it, and the logs or the details of the selected service.
@@ -262,9 +275,11 @@ func (p *servicesPage) do(a action) (tea.Cmd, bool) {
 		p.info, p.infoTop = !p.info, 0
 	case actFollow:
 		p.logs.do(a)
+	case actEdit:
+		return p.editLast(), true
 	case actCopy:
 		return p.copy(strings.Join(p.chosen(p.list.name), " ")), true
-	case actLogs, actRestart, actStartStop, actBuild, actKill, actShell, actBrowser:
+	case actLogs, actRestart, actStartStop, actBuild, actManual, actKill, actShell, actBrowser:
 		return p.act(a, p.chosen(p.list.name)), true
 	default:
 		return nil, false
@@ -367,7 +382,11 @@ func (p *servicesPage) hints() []action {
 	if p.gone {
 		return []action{actEnter, actInfo}
 	}
-	hints := []action{actEnter, actRestart, actStartStop, actInfo}
+	hints := []action{actEnter, actRestart, actStartStop}
+	if p.reloads(p.list.name) {
+		hints = append(hints, actBuild)
+	}
+	hints = append(hints, actInfo)
 	if s, ok := p.service(p.list.name); ok && !s.Since.IsZero() {
 		if p.open.Shell != nil {
 			hints = append(hints, actShell)
@@ -386,6 +405,8 @@ func (p *servicesPage) label(a action) string {
 		return "logs"
 	case a == actInfo && p.info:
 		return "logs below"
+	case a == actBuild && p.reloads(p.list.name):
+		return "reload"
 	case a == actStartStop && !slices.ContainsFunc(p.chosen(p.list.name), p.runs):
 		return "start"
 	}

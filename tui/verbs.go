@@ -26,7 +26,12 @@ func (d *desk) act(a action, names []string) tea.Cmd {
 	case actStartStop:
 		return d.startStop(names)
 	case actBuild:
+		if !slices.ContainsFunc(names, func(n string) bool { return !d.reloads(n) }) {
+			return d.run("reload "+some(names), session.Command{Verb: session.VerbWatch, Watch: session.WatchNow, Services: names})
+		}
 		return d.run("build "+some(names), session.Command{Verb: session.VerbUp, Services: names, Up: session.UpOptions{Build: true}})
+	case actManual:
+		return d.manual(names)
 	case actKill:
 		return open(&question{desk: d, text: "Kill " + some(names) + "?",
 			lost: "It ends at once: what it holds in memory and has not written is lost." + d.dependents(names),
@@ -41,6 +46,38 @@ func (d *desk) act(a action, names []string) tea.Cmd {
 		return showLogs(names)
 	}
 	return nil
+}
+
+// reloads tells whether a service runs whose files are watched.
+func (d *desk) reloads(name string) bool {
+	s, ok := d.service(name)
+	return ok && s.Reload != nil && s.Wanted
+}
+
+// manual has services reload by hand where one of them reloads by itself, and by themselves otherwise.
+func (d *desk) manual(names []string) tea.Cmd {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !d.reloads(n) })
+	if len(names) == 0 {
+		d.fail("", errors.New("nothing of this is reloaded when files change\nGive it develop.watch, or x-msdev.watch, in the compose file."))
+		return nil
+	}
+	mode, text := session.WatchAuto, "reload when files are saved: "
+	if slices.ContainsFunc(names, func(n string) bool { s, _ := d.service(n); return s.Reload.Mode == runner.ReloadAuto }) {
+		mode, text = session.WatchManual, "reload by hand: "
+	}
+	return d.run(text+some(names), session.Command{Verb: session.VerbWatch, Watch: mode, Services: names})
+}
+
+// holdReloads holds all reloads back, lets them go on, or begins to watch files at all.
+func (d *desk) holdReloads() tea.Cmd {
+	mode, text := session.WatchPause, "hold reloads back"
+	switch {
+	case !d.state.Watch.On:
+		mode, text = session.WatchOn, "watch files"
+	case d.state.Watch.Paused:
+		mode, text = session.WatchResume, "reloads go on"
+	}
+	return d.run(text, session.Command{Verb: session.VerbWatch, Watch: mode})
 }
 
 // startStop stops the services where one of them is to run, and starts them otherwise.
