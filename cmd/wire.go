@@ -11,8 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"msdev/brokers"
 	"msdev/brokers/embedded/amqp"
-	"msdev/brokers/embedded/kafka"
+	embeddedkafka "msdev/brokers/embedded/kafka"
+	"msdev/brokers/kafka"
+	"msdev/brokers/rabbitmq"
 	"msdev/runner"
 	"msdev/runner/docker"
 	"msdev/runner/docker/relay"
@@ -36,7 +39,7 @@ func wire(ctx context.Context, p *runner.Project, want string) (session.Launch, 
 	}
 	w := &wiring{at: at, exposed: map[string][]int{}}
 	w.book = front.NewBook(p.Name, w.dial)
-	launch := session.Launch{Of: at.of, Use: w.use, Check: at.check, Close: w.book.Close}
+	launch := session.Launch{Of: at.of, Use: w.use, Check: at.check, Dial: w.dial, Broker: brokerClient, Close: w.book.Close}
 	if at.asksEngine(p) {
 		if err := w.addEngine(ctx, p); err == nil {
 			launch.Runtimes = append(launch.Runtimes, w.engine)
@@ -54,6 +57,14 @@ func wire(ctx context.Context, p *runner.Project, want string) (session.Launch, 
 		launch.Runtimes = append(launch.Runtimes, added...)
 	}
 	return launch, nil
+}
+
+// brokerClient is the one list of the clients of brokers that there are.
+func brokerClient(spec session.BrokerSpec) (brokers.Broker, error) {
+	if spec.Kind == brokers.Kafka {
+		return kafka.New(kafka.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, Dial: spec.Dial})
+	}
+	return rabbitmq.New(rabbitmq.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, Management: spec.Management, Dial: spec.Dial})
 }
 
 // wiring joins the runtimes of one session: each finds the services of the others.
@@ -284,12 +295,12 @@ func serveHTTP(ctx context.Context, l embedded.Listener, h http.Handler) error {
 }
 
 func openKafka(c embedded.Config) (func(context.Context) error, error) {
-	o := kafka.Options{Dir: c.Dir, Logger: c.Logger, NoAutoCreate: c.Environment["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"}
+	o := embeddedkafka.Options{Dir: c.Dir, Logger: c.Logger, NoAutoCreate: c.Environment["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"}
 	o.Partitions, _ = strconv.Atoi(c.Environment["KAFKA_NUM_PARTITIONS"]) // what is no number is the default
 	for _, l := range c.Listeners {
-		o.Listeners = append(o.Listeners, kafka.Listener{Listener: l})
+		o.Listeners = append(o.Listeners, embeddedkafka.Listener{Listener: l})
 	}
-	b, err := kafka.Open(o)
+	b, err := embeddedkafka.Open(o)
 	if err != nil {
 		return nil, err
 	}

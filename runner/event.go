@@ -29,6 +29,7 @@ const (
 	EventNetwork   EventType = "network"
 	EventVolume    EventType = "volume"
 	EventImage     EventType = "image"
+	EventBroker    EventType = "broker" // something was changed in a broker
 	EventLost      EventType = "lost"   // the engine does not answer
 	EventBack      EventType = "back"   // it answers again
 	EventReload    EventType = "reload" // a step from a saved file to running code

@@ -32,13 +32,14 @@ func (s *Session) publish(ctx context.Context) {
 func (s *Session) refresh(ctx context.Context) {
 	services := s.sup.Statuses(ctx)
 	trouble := s.sup.Trouble(ctx)
+	known := s.brokerStates()
 	if ctx.Err() != nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state = s.frame(s.project)
-	s.state.Services = services
+	s.state.Services, s.state.Brokers = services, known
 	if wrong := s.files.wrong; wrong != nil && s.files.on && trouble == nil {
 		trouble = wrong
 	}
@@ -77,9 +78,11 @@ func (s *Session) measure(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		messages, passed, changed := s.brokerRates()
 		s.mu.Lock()
 		watched := s.watchers > 0
-		changed := watched && s.rates.tick(s.journal.Last())
+		changed = watched && s.rates.tick(s.journal.Last()-passed) || changed
+		s.rates.now.Messages = messages
 		s.mu.Unlock()
 		if watched != measuring {
 			measuring = watched

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
+	"msdev/brokers"
 	"msdev/journal"
 	"msdev/runner"
 )
@@ -38,8 +40,12 @@ type Launch struct {
 	Use func(ctx context.Context, p *runner.Project) ([]runner.Runtime, error)
 	// Check tells what will keep services from running, before an up starts any of them; nil is nothing.
 	Check func(services []string) error
-	Close func() error // ends what is left when the runtimes are closed; nil is nothing
-	Notes []string     // what to tell the user: which runtime was taken, and why
+	// Dial connects to a port of a service from here, wherever it runs.
+	Dial func(ctx context.Context, service string, port int) (net.Conn, error)
+	// Broker makes the client of a broker; nil: there are none.
+	Broker func(spec BrokerSpec) (brokers.Broker, error)
+	Close  func() error // ends what is left when the runtimes are closed; nil is nothing
+	Notes  []string     // what to tell the user: which runtime was taken, and why
 }
 
 // Wire makes the runtimes of a project; want is Config.Runtime. cmd/wire.go has the one there is.
@@ -70,6 +76,8 @@ type Session struct {
 	coming      []string      // services of an up that is under way
 	moved       chan struct{} // holds one token when clients or working changed
 	rates       rates
+
+	hub hub
 
 	reloads *runner.Reloader
 	files   files
@@ -106,6 +114,10 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	for _, text := range slices.Concat(launch.Notes, s.unsupported) {
 		s.journal.Append(journal.Record{Stream: runner.EventStream(""), Kind: journal.KindEvent, Ref: string(runner.EventWarning), Text: text})
 	}
+	s.hub.moved = make(chan struct{})
+	if err := s.useBrokers(p); err != nil {
+		return nil, err
+	}
 	s.state = s.frame(p)
 	for i := range specs {
 		s.state.Services = append(s.state.Services, runner.Status{Service: specs[i].Name, Runtime: specs[i].Runtime, Image: specs[i].Image,
@@ -135,6 +147,7 @@ func (s *Session) Run(ctx context.Context) error {
 	wg.Go(func() { _ = s.reloads.Run(ctx) })
 	wg.Go(func() { s.watchFiles(ctx) })
 	wg.Go(func() { s.replanner(ctx) })
+	wg.Go(func() { s.tapBrokers(ctx) })
 	wg.Go(func() { s.publish(ctx) })
 	wg.Go(func() { s.describe(ctx) })
 	wg.Go(func() { s.measure(ctx) })
@@ -150,6 +163,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // close ends the runtimes that have to end with the session, and with them what they run.
 func (s *Session) close() {
+	s.closeBrokers()
 	for _, rt := range s.runtimes() {
 		if c, ok := rt.(io.Closer); ok {
 			if err := c.Close(); err != nil {

@@ -19,6 +19,7 @@ type State struct {
 	Hint     string             `json:"hint,omitempty"`    // and the way out
 	Services []runner.Status    `json:"services"`          // the enabled services, in the graph's order; then orphans
 	Rates    Rates              `json:"rates"`
+	Brokers  []BrokerState      `json:"brokers,omitempty"`
 	Warnings []string           `json:"warnings,omitempty"`
 	Started  time.Time          `json:"started"` // of the session
 	PID      int                `json:"pid"`

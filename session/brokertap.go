@@ -1,0 +1,237 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"msdev/brokers"
+	"msdev/journal"
+	"msdev/runner"
+)
+
+// tapBrokers keeps every broker of the graph tapped while a client wants what passes in the journal, until ctx ends.
+func (s *Session) tapBrokers(ctx context.Context) {
+	var work sync.WaitGroup
+	defer work.Wait()
+	running := map[*desk]context.CancelFunc{}
+	for {
+		s.hub.mu.Lock()
+		wanted := map[*desk]bool{}
+		for _, d := range s.hub.desks {
+			wanted[d] = s.hub.wanted > 0 && d.spec.Own
+		}
+		moved := s.hub.moved
+		s.hub.mu.Unlock()
+		for d, cancel := range running {
+			if !wanted[d] {
+				cancel()
+				delete(running, d)
+			}
+		}
+		for d, want := range wanted {
+			if want && running[d] == nil {
+				tctx, cancel := context.WithCancel(ctx)
+				running[d] = cancel
+				work.Go(func() { s.keepTapped(tctx, d) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-moved:
+		}
+	}
+}
+
+// keepTapped taps a broker whenever its service is ready, until ctx ends.
+func (s *Session) keepTapped(ctx context.Context, d *desk) {
+	for s.untilReady(ctx, d.spec.Service) {
+		err := d.broker.Tap(ctx, brokers.Source{Kind: brokers.SourceAll}, brokers.TapOptions{}, func(b brokers.TapBatch) { s.take(d, b) })
+		if ctx.Err() != nil {
+			break
+		}
+		s.hub.mu.Lock()
+		d.wrong = "the tap has ended"
+		if err != nil {
+			d.wrong, _, _ = strings.Cut(err.Error(), "\n")
+		}
+		s.hub.mu.Unlock()
+		poke(s.changed)
+		var disturb *brokers.DisturbError
+		if errors.As(err, &disturb) {
+			s.brokerEvent(d.spec.Name, disturb.Error())
+			break
+		}
+		select { // the broker itself connects again when it only went away: this is something else
+		case <-ctx.Done():
+		case <-time.After(tapAgain):
+		}
+	}
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	d.notes = nil
+}
+
+// tapAgain is the pause after a tap that failed.
+const tapAgain = 2 * time.Second
+
+// untilReady waits until a service is ready, and tells whether it is; false means that ctx has ended.
+func (s *Session) untilReady(ctx context.Context, service string) bool {
+	for {
+		for _, st := range s.sup.Statuses(ctx) {
+			if st.Service == service && st.State == runner.StateReady {
+				return true
+			}
+		}
+		_, newer := s.current()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-newer:
+		}
+	}
+}
+
+// take puts what has passed into the journal.
+func (s *Session) take(d *desk, b brokers.TapBatch) {
+	records := make([]journal.Record, 0, len(b.Messages)+1)
+	if b.Gap != nil && !b.Gap.Resumed {
+		records = append(records, journal.Record{Stream: d.spec.Name + "/events", Kind: journal.KindEvent, Ref: string(runner.EventLost), Time: b.Gap.To,
+			Text: fmt.Sprintf("%s: what passed between %s and %s was not seen: %s", d.spec.Name, b.Gap.From.Format(time.TimeOnly), b.Gap.To.Format(time.TimeOnly), b.Gap.Reason)})
+	}
+	for i := range b.Messages {
+		if r, err := messageRecord(d.spec.Name, &b.Messages[i]); err == nil {
+			records = append(records, r)
+		}
+	}
+	s.journal.AppendAll(records)
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	d.seen += uint64(len(b.Messages))
+	d.lost += b.Lost
+	if len(b.Notes) > 0 {
+		d.notes = b.Notes
+	}
+	if d.wrong != "" || len(b.Notes) > 0 {
+		d.wrong = ""
+		poke(s.changed)
+	}
+}
+
+// messageRecord is a message as the journal has it.
+func messageRecord(broker string, m *brokers.Message) (journal.Record, error) {
+	body, err := m.AppendBinary(nil)
+	where, ref := m.Exchange, m.Properties.MessageID
+	switch {
+	case m.Kind == brokers.Kafka:
+		where, ref = m.Topic, m.Topic+"/"+strconv.Itoa(int(m.Partition))+"/"+strconv.FormatInt(m.Offset, 10)
+	case m.Event == brokers.EventDelivered:
+		where = m.Queue
+	case where == "":
+		where = m.RoutingKey // the default exchange leads to the queue of that name
+	}
+	return journal.Record{Time: seenAt(m), Stream: broker + "/" + where, Kind: journal.KindMessage, Ref: ref, Trace: m.Trace(), Text: preview(m), Body: body}, err
+}
+
+// seenAt is when a message passed: a clock of whole seconds would put it before its cause.
+func seenAt(m *brokers.Message) time.Time {
+	if m.Kind == brokers.RabbitMQ && m.TimeKind == brokers.TimeCreated {
+		return time.Time{}
+	}
+	return m.Time
+}
+
+// previewLength bounds, in bytes, what a message's line shows of its body.
+const previewLength = 240
+
+// preview is a message in one line: its key, and the start of its body.
+func preview(m *brokers.Message) string {
+	key := m.RoutingKey
+	if m.Kind == brokers.Kafka {
+		key = string(m.Key)
+	}
+	text := make([]byte, 0, len(key)+1+previewLength)
+	if utf8.ValidString(key) {
+		text = append(append(text, key...), ' ')
+	}
+	switch body := m.Body; {
+	case body == nil:
+		text = append(text, "(tombstone)"...)
+	case !utf8.Valid(body[:min(len(body), previewLength/4)]) && !utf8.Valid(body):
+		text = fmt.Appendf(text, "(%d bytes)", len(body))
+	default:
+		text = append(text, body[:min(len(body), previewLength)]...)
+		if len(body) > previewLength {
+			text = append(text, "…"...)
+		}
+	}
+	for i, c := range text {
+		if c == '\n' || c == '\r' || c == '\t' {
+			text[i] = ' '
+		}
+	}
+	return journal.Sanitize(strings.ToValidUTF8(string(text), "�"))
+}
+
+// rate is how much passes in a second, over the last two.
+type rate struct{ last [3]uint64 }
+
+// tick takes in the count of each second and returns the rate.
+func (r *rate) tick(count uint64) float64 {
+	r.last[2], r.last[1], r.last[0] = r.last[1], r.last[0], count
+	return math.Round(float64(r.last[0]-r.last[2])) / 2
+}
+
+// brokerRates is called once a second. It returns the rate of all brokers, how many messages have passed in all, and whether a rate
+// has changed.
+func (s *Session) brokerRates() (rate *float64, passed uint64, changed bool) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	sum := 0.0
+	for _, d := range s.hub.desks {
+		before := d.perSecond
+		d.perSecond = d.rate.tick(d.seen)
+		sum += d.perSecond
+		passed += d.seen
+		changed = changed || before != d.perSecond
+	}
+	if s.hub.wanted == 0 || len(s.hub.desks) == 0 {
+		return nil, passed, changed
+	}
+	return &sum, passed, changed
+}
+
+// brokerStates are what the state shows of the brokers.
+func (s *Session) brokerStates() []BrokerState {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	var list []BrokerState
+	for _, d := range s.hub.desks {
+		st := BrokerState{Info: d.broker.Info(), Tapped: s.hub.wanted > 0 && d.spec.Own && d.wrong == "", Lost: d.lost, Notes: d.notes, Problem: d.wrong}
+		if st.Tapped {
+			perSecond := d.perSecond
+			st.Rate = &perSecond
+		}
+		list = append(list, st)
+	}
+	return list
+}
+
+// closeBrokers lets go of all brokers.
+func (s *Session) closeBrokers() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for _, d := range s.hub.desks {
+		if c, ok := d.broker.(io.Closer); ok {
+			_ = c.Close() // the session ends
+		}
+	}
+}
