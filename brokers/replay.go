@@ -17,7 +17,7 @@ type Messages func(ctx context.Context, emit func(*Message) error) error
 type Replay struct {
 	From   Messages
 	Filter func(*Message) (bool, error) // nil: all. An error says that a message could not be judged: it is not sent.
-	Edit   func(*Message) error         // nil: as they are. It may change the message that it is given.
+	Edit   func(*Outgoing) error        // nil: as they are. It may change all that it is given.
 	To     Broker
 	Target Mapping
 	Policy HeaderPolicy
@@ -271,11 +271,12 @@ func (r *replaying) finish(o Outcome, ticket uint64) error {
 			p.Unknown++
 		}
 	})
-	r.each(o)
-	if r.settle == nil {
-		return nil
+	var err error
+	if r.settle != nil {
+		err = r.settle(o, ticket)
 	}
-	return r.settle(o, ticket)
+	r.each(o)
+	return err
 }
 
 // end waits for the last outcomes, also after an abort, when those under way are given a moment.

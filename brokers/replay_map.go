@@ -138,7 +138,7 @@ func randomHex(n int) string {
 type maker struct {
 	mapping Mapping
 	policy  HeaderPolicy
-	edit    func(*Message) error
+	edit    func(*Outgoing) error
 	kind    Kind // of the broker that it is sent to
 }
 
@@ -163,13 +163,11 @@ func (k *maker) make(it *item) error {
 	if m.Kind != k.kind {
 		m = convert(&m, k.kind)
 	}
-	if k.edit != nil {
-		if err := k.edit(&m); err != nil {
-			return err
-		}
-	}
 	it.out = Outgoing{To: target, Message: &m}
-	return nil
+	if k.edit == nil {
+		return nil
+	}
+	return k.edit(&it.out)
 }
 
 func (k *maker) target(m *Message) (Target, error) {
