@@ -249,7 +249,18 @@ func openRabbitMQ(c embedded.Config) (func(context.Context) error, error) {
 	if vhost := c.Environment["RABBITMQ_DEFAULT_VHOST"]; vhost != "" {
 		o.Vhosts = []string{vhost}
 	}
-	b, err := amqp.Open(o)
+	var err error
+	if c.Files != nil {
+		var missing []string
+		missing, err = o.Configure(c.Files)
+		for _, path := range missing {
+			c.Logger.Warn("definitions are not there: nothing is mounted at their path", "path", path)
+		}
+	}
+	var b *amqp.Broker
+	if err == nil {
+		b, err = amqp.Open(o)
+	}
 	if err != nil {
 		for _, l := range c.Listeners {
 			_ = l.Close()

@@ -117,7 +117,7 @@ func (s *Session) attacher(service string) (runner.Attacher, error) {
 		return nil, err
 	}
 	where := s.launch.Of(service)
-	for _, rt := range s.launch.Runtimes {
+	for _, rt := range s.runtimes() {
 		if a, ok := rt.(runner.Attacher); ok && rt.Name() == where {
 			return a, nil
 		}

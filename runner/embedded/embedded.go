@@ -40,8 +40,12 @@ type Config struct {
 	Service     string
 	Listeners   []Listener
 	Environment map[string]string // the service's
-	Dir         string            // where its data is kept
+	Dir         string            // where its data is kept; "" is in memory
 	Logger      *slog.Logger      // its output
+
+	// Files returns what a container would find at a path: the content of a file, or of each file of a folder; nothing where
+	// nothing is mounted. It may be nil.
+	Files func(path string) ([][]byte, error)
 }
 
 // Listener is one way in. Its address is the one by which those who come in know the service: for containers, its name.

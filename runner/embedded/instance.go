@@ -201,17 +201,24 @@ func (r *Runtime) open(in *instance, kind Kind, service types.ServiceConfig, ser
 	if err != nil {
 		return nil, nil, err
 	}
-	dir := r.data(service.Name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, hint := r.dataOf(service.Name), "It keeps its data in memory."
+	if dir != "" {
+		hint = fmt.Sprintf("Its data is in %s; `msdev down -v` starts afresh.", dir)
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
 		for _, l := range listeners {
 			_ = l.Close()
 		}
 		return nil, nil, err
 	}
-	run, err := kind.Open(Config{Service: service.Name, Listeners: listeners, Environment: environment(service.Environment), Dir: dir, Logger: logger})
+	r.mu.Lock()
+	p := r.project
+	r.mu.Unlock()
+	run, err := kind.Open(Config{Service: service.Name, Listeners: listeners, Environment: environment(service.Environment), Dir: dir, Logger: logger,
+		Files: func(path string) ([][]byte, error) { return files(p, service, path) }})
 	if err != nil {
-		return nil, nil, &runner.Error{Kind: runner.ErrFailed, Service: service.Name, Err: err, Msg: fmt.Sprintf("service %q: %v", service.Name, err),
-			Hint: fmt.Sprintf("Its data is in %s; `msdev down -v` starts afresh.", dir)}
+		return nil, nil, &runner.Error{Kind: runner.ErrFailed, Service: service.Name, Err: err, Msg: fmt.Sprintf("service %q: %v", service.Name, err), Hint: hint}
 	}
 	return run, ports, nil
 }

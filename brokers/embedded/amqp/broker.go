@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ type Options struct {
 	Logger      *slog.Logger      // nil: silent
 	Users       map[string]string // passwords by name, all administrators; empty: guest/guest
 	Vhosts      []string          // in addition to /
+	Definitions [][]byte          // documents of /api/definitions to begin with, as JSON; where they have users, there is no guest
 	MemoryLimit int64             // octets of message bodies above which publishers wait; 0: 256 MiB
 	NodeName    string            // as clients see it; empty: msdev@localhost
 }
@@ -78,7 +80,7 @@ type Broker struct {
 
 // Open makes a broker, with what Options.Dir holds.
 func Open(o Options) (*Broker, error) {
-	b := &Broker{logger: o.Logger, limit: o.MemoryLimit, node: o.NodeName, start: time.Now(), users: newUsers(o.Users),
+	b := &Broker{logger: o.Logger, limit: o.MemoryLimit, node: o.NodeName, start: time.Now(), users: newUsers(o.users()),
 		homes: map[uint64]*queue{}, vhosts: map[string]*vhost{}, conns: map[*conn]struct{}{},
 		replies: map[string]*channel{}, relief: make(chan struct{})}
 	if b.logger == nil {
@@ -105,6 +107,11 @@ func Open(o Options) (*Broker, error) {
 	b.workers.Go(func() { b.metrics.run(ctx, b) })
 	if b.log != nil {
 		b.workers.Go(func() { _ = b.log.Run(ctx) })
+	}
+	for _, text := range o.Definitions {
+		if err := b.define(text); err != nil {
+			return nil, errors.Join(fmt.Errorf("its definitions cannot be loaded: %w", err), b.Close())
+		}
 	}
 	return b, nil
 }

@@ -38,9 +38,6 @@ type permission struct {
 }
 
 func newUsers(passwords map[string]string) *users {
-	if len(passwords) == 0 {
-		passwords = map[string]string{"guest": "guest"}
-	}
 	u := &users{list: map[string]*user{}}
 	for name, password := range passwords {
 		u.list[name] = &user{name: name, hash: hashPassword(password), tags: []string{"administrator"}, permissions: map[string]permission{}}
