@@ -46,6 +46,9 @@ func Main() int {
 	if len(os.Args) == 2 && os.Args[1] == relayVerb {
 		return a.relay(ctx)
 	}
+	if len(os.Args) == 2 && os.Args[1] == eraserVerb {
+		return a.erase()
+	}
 	root := newRoot(a)
 	root.SetArgs(os.Args[1:])
 	return a.exit(root.ExecuteContext(ctx))

@@ -18,3 +18,12 @@ func (a *app) relay(ctx context.Context) int {
 	}
 	return exitDone
 }
+
+// erase is what this program is inside a container that removes files of another one, whose image has no program for that.
+func (a *app) erase() int {
+	if err := runEraser(a.in, a.out); err != nil {
+		fmt.Fprintln(a.err, err)
+		return exitFailed
+	}
+	return exitDone
+}

@@ -219,8 +219,13 @@ func (w *wiring) withdraw(ctx context.Context, service string) error {
 	return engine.Withdraw(ctx, service)
 }
 
-// relayVerb is what this program is told to do in a relay's container.
-const relayVerb = docker.RelayVerb
+// relayVerb and eraserVerb are what this program is told to do in containers of its own.
+const (
+	relayVerb  = docker.RelayVerb
+	eraserVerb = docker.EraserVerb
+)
+
+func runEraser(in io.Reader, out io.Writer) error { return docker.Erase(in, out) }
 
 func runRelay(ctx context.Context, in io.Reader, out io.WriteCloser) error {
 	return relay.Program(ctx, in, out)

@@ -44,8 +44,7 @@ type Execer interface {
 // Syncer is a Runtime that can bring files into its instances while they are there.
 type Syncer interface {
 	// Sync makes each of the files in each of the instances what it is on this machine: what is there is copied with its
-	// permissions and the numbers of its owner, what is not there is removed with all that is in it. A folder is copied without
-	// what is in it. All instances are served at once; one that is gone meanwhile is no error. Errors are *Error and name the
+	// permissions, what is not there is removed with all that is in it. A folder is copied without what is in it. All instances are served at once; one that is gone meanwhile is no error. Errors are *Error and name the
 	// instance and the path.
 	Sync(ctx context.Context, instances []string, files []SyncFile) error
 }

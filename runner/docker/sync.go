@@ -18,7 +18,8 @@ import (
 
 var _ runner.Syncer = (*Runtime)(nil)
 
-// Sync makes files in containers what they are here. As in Compose they keep their permissions and the numbers of their owners.
+// Sync makes files in containers what they are here. As in Compose they keep their permissions, and belong to the user that the
+// container runs as; where the file and its image name none, they keep the numbers of their owners.
 func (r *Runtime) Sync(ctx context.Context, instances []string, files []runner.SyncFile) error {
 	load, err := newCargo(files)
 	if err != nil {
@@ -42,10 +43,7 @@ func (r *Runtime) syncInto(ctx context.Context, id string, load *cargo) error {
 		err = r.removePaths(ctx, id, load.gone)
 	}
 	if err == nil && len(load.items) > 0 {
-		err = r.put(ctx, id, load.items, false)
-		if conflicts(err) {
-			err = r.put(ctx, id, r.withoutLinked(ctx, id, load.items), true)
-		}
+		err = r.copyInto(ctx, id, load.items)
 	}
 	if err == nil {
 		return nil
@@ -62,8 +60,27 @@ func (r *Runtime) syncInto(ctx context.Context, id string, load *cargo) error {
 	return r.syncError(ctx, err, about)
 }
 
-// put sends files as one archive. With replace a file may take the place of a folder, and a folder that of a file.
-func (r *Runtime) put(ctx context.Context, id string, items []item, replace bool) error {
+// copyInto copies files into a container in one archive, and in another one where the engine does not take the first.
+func (r *Runtime) copyInto(ctx context.Context, id string, items []item) error {
+	options := client.CopyToContainerOptions{DestinationPath: "/", CopyUIDGID: true}
+	err := r.put(ctx, id, items, options)
+	if err != nil && nobody.MatchString(err.Error()) {
+		by, failed := r.ownerIn(ctx, id)
+		if failed != nil {
+			return failed
+		}
+		items, options.CopyUIDGID = owned(items, by), false
+		err = r.put(ctx, id, items, options)
+	}
+	if conflicts(err) {
+		options.AllowOverwriteDirWithFile = true // or a folder where a file was
+		err = r.put(ctx, id, r.withoutLinked(ctx, id, items), options)
+	}
+	return err
+}
+
+// put sends files as one archive.
+func (r *Runtime) put(ctx context.Context, id string, items []item, options client.CopyToContainerOptions) error {
 	archive, to := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
@@ -71,9 +88,8 @@ func (r *Runtime) put(ctx context.Context, id string, items []item, replace bool
 		_ = to.CloseWithError(err)
 		written <- err
 	}()
-	_, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{
-		DestinationPath: "/", Content: archive, CopyUIDGID: true, AllowOverwriteDirWithFile: replace,
-	})
+	options.Content = archive
+	_, err := r.api.CopyToContainer(ctx, id, options)
 	_ = archive.CloseWithError(io.ErrClosedPipe) // what the engine did not read is not written
 	if failed := <-written; failed != nil && !errors.Is(failed, io.ErrClosedPipe) {
 		return failed // what the engine says of an archive that ends too soon helps nobody

@@ -16,6 +16,18 @@ import (
 	"msdev/testenv"
 )
 
+// TestMain lets the test's own program be the one in the container that removes files.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == EraserVerb {
+		if err := Erase(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
 // synced is a service that runs, and a folder to sync from.
 type synced struct {
 	t   *testing.T
@@ -165,6 +177,38 @@ func (s *synced) expect(below string, want ...string) {
 	}
 }
 
+// TestErase removes files in a container whose image has nothing but its program, which runs as another user, from an engine that
+// is elsewhere.
+func TestErase(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testenv.Engine) {
+		s := startSynced(t, e, "    image: msdev-test/app\n    command: [sleep]\n    user: \"7000\"\n    volumes: [data:/src/data]\nvolumes: {data: {}}\n", 1)
+		s.r.local = false
+		s.write("a/b/c", "c", 0o600)
+		s.write("data/x", "x", 0o600)
+		s.write("kept", "k", 0o600)
+		if err := os.Symlink("/src/a", filepath.Join(s.dir, "out")); err != nil {
+			t.Fatal(err)
+		}
+		s.must("a", "a/b", "a/b/c", "data/x", "kept", "out")
+		for _, name := range []string{"a/b/c", "data/x", "out"} {
+			if err := os.Remove(filepath.Join(s.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.must("out/b/c", "data/x", "never-was", "kept/below", "a/b/no/such")
+		const owner = "7000:0" // who the container runs as, whom neither the image nor the engine knows
+		s.expect("a", "a/ 755 "+owner, "a/b/ 755 "+owner)
+		s.expect("k", "kept 600 "+owner+" k")
+		s.expect("data/x")
+		s.must("out", "a/b/c")
+		s.expect("out")
+		left := make(client.Filters).Add("label", labelProject+"="+s.r.project().Name, labelRelay)
+		if list, err := s.r.api.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: left}); err != nil || len(list.Items) > 0 {
+			t.Errorf("containers are left behind: %v, %v", list.Items, err)
+		}
+	})
+}
+
 func TestSyncThroughLink(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e testenv.Engine) {
 		s := startSynced(t, e, "    image: busybox\n    command: [sh, -c, \"mkdir -p /data/app /src && ln -s /data/app /src/sub && touch /src/ready && exec sleep 600\"]\n    stop_signal: SIGKILL\n", 1)
@@ -199,6 +243,37 @@ func waitFor(t *testing.T, r *Runtime, id, path string) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// TestSyncOwner gives files to the user that the container runs as, be it one that only its image knows.
+func TestSyncOwner(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e testenv.Engine) {
+		for user, want := range map[string]string{"shop": "4321:1234", "4321:99": "4321:99", "7000": "7000:0"} {
+			t.Run(user, func(t *testing.T) {
+				s := startSynced(t, e, busyboxService+"    user: \""+user+"\"\n", 0)
+				in := do(t, s.r, runner.Action{Op: runner.OpCreate, Service: "web", Number: 1})
+				s.ids = []string{in.ID}
+				s.write("passwd", "root:x:0:0::/:/bin/sh\nshop:x:4321:1234::/:/bin/sh\n", 0o644)
+				passwd := runner.SyncFile{Source: filepath.Join(s.dir, "passwd"), Target: "/etc/passwd"}
+				if err := s.r.put(t.Context(), in.ID, owned(mustItems(t, passwd), &owner{}), client.CopyToContainerOptions{DestinationPath: "/"}); err != nil {
+					t.Fatal(err)
+				}
+				do(t, s.r, runner.Action{Op: runner.OpStart, Service: "web", Instance: in.ID})
+				s.write("f", "f", 0o640)
+				s.must("f")
+				s.expect("", "f 640 "+want+" f")
+			})
+		}
+	})
+}
+
+func mustItems(t *testing.T, files ...runner.SyncFile) []item {
+	t.Helper()
+	load, err := newCargo(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return load.items
 }
 
 func TestSyncBig(t *testing.T) {

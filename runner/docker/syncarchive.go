@@ -101,18 +101,17 @@ func (it item) write(w *tar.Writer) error {
 	}
 	defer f.Close()
 	h := *it.header // several containers may get it at once
-	var content io.Reader = io.LimitReader(f, h.Size)
+	var whole []byte
 	if h.Size <= wholeFile {
-		whole, err := io.ReadAll(io.LimitReader(f, 2*wholeFile))
-		if err != nil {
+		if whole, err = io.ReadAll(io.LimitReader(f, 2*wholeFile)); err != nil {
 			return unreadable(it.source, err)
 		}
-		h.Size, content = int64(len(whole)), bytes.NewReader(whole)
+		h.Size = int64(len(whole))
 	}
 	if err := w.WriteHeader(&h); err != nil {
 		return err
 	}
-	n, err := io.Copy(w, content)
+	n, err := io.Copy(w, io.MultiReader(bytes.NewReader(whole), io.LimitReader(f, h.Size-int64(len(whole)))))
 	if err == nil && n < h.Size {
 		err = unreadable(it.source, errors.New("it became shorter while it was read"))
 	}

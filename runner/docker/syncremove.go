@@ -34,8 +34,7 @@ func (r *Runtime) removePaths(ctx context.Context, id string, paths []string) er
 	if err := r.removeFromHere(ctx, id, paths); !errors.Is(err, errNotFromHere) {
 		return err
 	}
-	return &runner.Error{Kind: runner.ErrFailed, Msg: fmt.Sprintf("%s cannot be removed in the container: its image has no rm.", some(paths)),
-		Hint: "Rebuild the service to have it gone."}
+	return r.removeByEraser(ctx, id, paths)
 }
 
 // some names the first of many paths.

@@ -21,7 +21,7 @@ type state struct {
 	starts  map[string][]*tree // by their real roots
 	control map[string]bool    // paths that say what is watched: ignore files, links that lead to roots
 
-	locks   map[string]bool    // that git holds while it works on what is watched
+	locks map[string]bool // that git holds while it works on what is watched
 
 	nodes   map[string]*node
 	prior   map[string]*node // while planning: those of before

@@ -173,7 +173,7 @@ func TestWatch(t *testing.T) {
 		},
 		{
 			name: "a folder goes", want: []string{"deleted sub/", "deleted sub/deep/", "deleted sub/deep/f.go", "deleted sub/s.go"},
-			do:   func(t *testing.T, dir string) { must(t, os.RemoveAll(filepath.Join(dir, "sub"))) },
+			do: func(t *testing.T, dir string) { must(t, os.RemoveAll(filepath.Join(dir, "sub"))) },
 		},
 		{
 			name: "a folder is renamed", want: []string{"deleted sub/", "deleted sub/deep/", "deleted sub/deep/f.go", "deleted sub/s.go",
@@ -273,8 +273,11 @@ func TestNoChange(t *testing.T) {
 		"ignored file":              func() { write(t, dir, "x.tmp", "x") },
 		"file in an ignored folder": func() { write(t, dir, "log/access.log", "2") },
 		"packages":                  func() { write(t, dir, "node_modules/p/index.js", "2") },
-		"a new ignored folder":      func() { write(t, dir, "web/node_modules/q/index.js", "2"); must(t, os.RemoveAll(filepath.Join(dir, "web"))) },
-		"made and removed":          func() { write(t, dir, "b.go", "b"); must(t, os.Remove(filepath.Join(dir, "b.go"))) },
+		"a new ignored folder": func() {
+			write(t, dir, "web/node_modules/q/index.js", "2")
+			must(t, os.RemoveAll(filepath.Join(dir, "web")))
+		},
+		"made and removed": func() { write(t, dir, "b.go", "b"); must(t, os.Remove(filepath.Join(dir, "b.go"))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			do()
