@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 
 	"msdev/brokers"
 )
@@ -18,8 +19,14 @@ type Dial func(ctx context.Context) (net.Conn, *bufio.Reader, error)
 
 // broker asks the other side.
 type broker struct {
+	known *knowledge
+	dial  Dial
+}
+
+// knowledge is what the other side last told of itself.
+type knowledge struct {
+	mu   sync.Mutex
 	info brokers.Info
-	dial Dial
 }
 
 // rabbit is a RabbitMQ on the other side.
@@ -39,14 +46,18 @@ type kafka struct {
 
 // New is the broker on the other side, with all that its kind can.
 func New(info brokers.Info, dial Dial) brokers.Broker {
-	b := broker{info, dial}
+	b := broker{&knowledge{info: info}, dial}
 	if info.Kind == brokers.Kafka {
 		return kafka{b, purger{b}, admin{b}, groups{b}}
 	}
 	return rabbit{b, purger{b}, taker{b}, admin{b}}
 }
 
-func (b broker) Info() brokers.Info { return b.info }
+func (b broker) Info() brokers.Info {
+	b.known.mu.Lock()
+	defer b.known.mu.Unlock()
+	return b.known.info
+}
 
 // ask opens a link with a question. It ends with ctx.
 func (b broker) ask(ctx context.Context, q question) (*link, func(), error) {
@@ -114,11 +125,14 @@ func whole(ctx context.Context, err error) error {
 var errGone = errors.New("the session has ended\n`msdev up` starts it again")
 
 func (b broker) Topology(ctx context.Context) (*brokers.Topology, error) {
-	var t brokers.Topology
-	if err := b.call(ctx, question{Do: doTopology}, &t); err != nil {
+	var f found
+	if err := b.call(ctx, question{Do: doTopology}, &f); err != nil {
 		return nil, err
 	}
-	return &t, nil
+	b.known.mu.Lock()
+	defer b.known.mu.Unlock()
+	b.known.info = f.Info
+	return f.Topology, nil
 }
 
 func (b broker) Tap(ctx context.Context, from brokers.Source, o brokers.TapOptions, emit func(brokers.TapBatch)) error {

@@ -214,7 +214,6 @@ type question struct {
 type action string
 
 const (
-	doInfo      action = "info"
 	doTopology  action = "topology"
 	doTap       action = "tap"
 	doRead      action = "read"
@@ -235,6 +234,12 @@ type rest struct {
 	Notes  []brokers.Note `json:"notes,omitempty"`
 	Caught bool           `json:"caught,omitempty"`
 	Left   int64          `json:"left,omitempty"`
+}
+
+// found is what a broker holds, and what is known of it since it was asked.
+type found struct {
+	Topology *brokers.Topology `json:"topology"`
+	Info     brokers.Info      `json:"info"`
 }
 
 // settlement is what is to become of held messages.

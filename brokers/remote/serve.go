@@ -56,11 +56,9 @@ var errUnable = errors.New("this broker cannot do that")
 
 func (s *server) answer(ctx context.Context) error {
 	switch s.q.Do {
-	case doInfo:
-		return s.json(doneFrame, s.broker.Info())
 	case doTopology:
 		t, err := s.broker.Topology(ctx)
-		return s.done(t, err)
+		return s.done(found{t, s.broker.Info()}, err)
 	case doTap:
 		return s.done(struct{}{}, s.tap(ctx))
 	case doRead:
