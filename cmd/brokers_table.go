@@ -1,0 +1,146 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// unmeasured stands for a number that nobody told.
+const unmeasured = "–"
+
+// sheet is a table whose numbers are right-aligned and whose last column stands out.
+type sheet struct {
+	head    []string
+	numbers []int // columns of numbers
+	rows    [][]string
+	paint   painter
+}
+
+// print writes the sheet; a column without any content is left out, but the first one.
+func (s *sheet) print(w io.Writer) {
+	table := [][]string{nil}
+	var numbers []int
+	used := make([]bool, len(s.head))
+	for i := range s.head {
+		used[i] = i == 0
+		for _, row := range s.rows {
+			used[i] = used[i] || row[i] != ""
+		}
+	}
+	for _, row := range append([][]string{s.head}, s.rows...) {
+		var kept []string
+		for i, cell := range row {
+			if used[i] {
+				kept = append(kept, cell)
+			}
+		}
+		table = append(table, kept)
+	}
+	table = table[1:]
+	at := 0
+	for i := range s.head {
+		for _, n := range s.numbers {
+			if n == i && used[i] {
+				numbers = append(numbers, at)
+			}
+		}
+		if used[i] {
+			at++
+		}
+	}
+	alignRight(table, numbers)
+	if last := len(table[0]) - 1; used[len(s.head)-1] {
+		for _, row := range table[1:] {
+			if row[last] != "" {
+				row[last] = s.paint.yellow(row[last])
+			}
+		}
+	}
+	columns(w, table)
+}
+
+// alignRight pads the cells of columns of numbers on their left.
+func alignRight(table [][]string, numbers []int) {
+	for _, i := range numbers {
+		width := 0
+		for _, row := range table {
+			width = max(width, len([]rune(row[i])))
+		}
+		for _, row := range table {
+			row[i] = strings.Repeat(" ", width-len([]rune(row[i]))) + row[i]
+		}
+	}
+}
+
+// count writes a number with its thousands apart: 1,204.
+func count(n *int64) string {
+	if n == nil {
+		return unmeasured
+	}
+	return thousands(*n)
+}
+
+func thousands(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// some writes "1 message", "12 messages".
+func some(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "y"); ok {
+		return thousands(n) + " " + stem + "ies"
+	}
+	return thousands(n) + " " + what + "s"
+}
+
+// perSecond writes a rate.
+func perSecond(rate *float64) string {
+	switch {
+	case rate == nil:
+		return unmeasured
+	case *rate < 10:
+		return strconv.FormatFloat(*rate, 'f', 1, 64)
+	}
+	return thousands(int64(*rate + 0.5))
+}
+
+// size writes bytes in the unit that leaves few digits: 412 B, 1.2 kB.
+func size(n *int64) string {
+	if n == nil {
+		return unmeasured
+	}
+	if *n < 1000 {
+		return fmt.Sprintf("%d B", *n)
+	}
+	value := float64(*n)
+	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
+		if value /= 1000; value < 999.5 || unit == "TB" {
+			if value < 9.95 {
+				return fmt.Sprintf("%.1f %s", value, unit)
+			}
+			return fmt.Sprintf("%.0f %s", value, unit)
+		}
+	}
+	return ""
+}
+
+// clock writes when something was, in local time with milliseconds; the date is left out where it is today's.
+func clock(t, now time.Time) string {
+	if t.IsZero() {
+		return unmeasured
+	}
+	t, now = t.Local(), now.Local()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05.000")
+	}
+	return t.Format("2006-01-02 15:04:05.000")
+}
