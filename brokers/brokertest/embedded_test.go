@@ -22,7 +22,7 @@ func TestEmbeddedRabbitMQ(t *testing.T) {
 		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL, Management: r.Management}), r)
 	})
 	t.Run("without management", func(t *testing.T) {
-		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL}), r)
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL}), rig{URL: r.URL})
 	})
 }
 
@@ -30,6 +30,8 @@ func TestEmbeddedRabbitMQ(t *testing.T) {
 type rig struct {
 	URL, Management string
 	kill            func(t *testing.T)
+	lists, sorts    bool
+	brief           bool
 }
 
 func startEmbeddedAMQP(t *testing.T) rig {
@@ -56,7 +58,7 @@ func startEmbeddedAMQP(t *testing.T) rig {
 			t.Error(err)
 		}
 	})
-	return rig{URL: "amqp://guest:guest@" + clients.Addr().String() + "/", Management: "http://" + management.Addr().String()}
+	return rig{URL: "amqp://guest:guest@" + clients.Addr().String() + "/", Management: "http://" + management.Addr().String(), lists: true}
 }
 
 func listen(t *testing.T) net.Listener {
@@ -85,13 +87,15 @@ func newRabbitMQ(t *testing.T, o rabbitmq.Options) *rabbitmq.Broker {
 
 // runRabbitMQ runs all that a RabbitMQ must do.
 func runRabbitMQ(t *testing.T, b *rabbitmq.Broker, r rig) {
-	brokertest.Run(t, brokertest.Subject{
-		Broker: b, Kill: r.kill,
+	s := brokertest.Subject{
+		Broker: b, Kill: r.kill, SortsHeaders: r.sorts,
 		Nowhere: brokers.Target{Exchange: "amq.topic", RoutingKey: "nobody.listens"},
-		Queue: func(t *testing.T) brokertest.Place {
-			return brokertest.RabbitQueue(t, b)
-		},
-	})
+		Queue:   func(t *testing.T) brokertest.Place { return brokertest.RabbitQueue(t, b) },
+	}
+	if !r.brief {
+		brokertest.Run(t, s)
+	}
+	brokertest.RunRabbitMQ(t, brokertest.Rabbit{Subject: s, URL: r.URL, Lists: r.lists, Traces: r.Management != "", Brief: r.brief})
 }
 
 func TestEmbeddedKafka(t *testing.T) {

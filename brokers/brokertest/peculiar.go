@@ -36,7 +36,7 @@ func (s Subject) peculiar() []brokers.Message {
 	for bit := wire.HasContentType; bit >= wire.HasAppID; bit >>= 1 {
 		all.Has |= bit
 	}
-	empty := brokers.Properties{Has: wire.HasContentType | wire.HasMessageID | wire.HasPriority | wire.HasDeliveryMode | wire.HasTimestamp | wire.HasHeaders}
+	empty := brokers.Properties{DeliveryMode: 1, Has: wire.HasContentType | wire.HasMessageID | wire.HasPriority | wire.HasDeliveryMode | wire.HasTimestamp | wire.HasHeaders}
 	m := func(body string, p brokers.Properties, h brokers.Headers) brokers.Message {
 		return brokers.Message{Kind: brokers.RabbitMQ, Body: []byte(body), Properties: p, Headers: h}
 	}

@@ -24,7 +24,7 @@ func realRabbitMQ(t *testing.T, line string) {
 	t.Parallel()
 	r := testenv.RabbitMQ(t, line)
 	kill := func(t *testing.T) { t.Helper(); r.Restart(t, "kill") }
-	at := rig{URL: r.AMQP, Management: r.Management, kill: kill}
+	at := rig{URL: r.AMQP, Management: r.Management, kill: kill, lists: true, sorts: line == "4.0"}
 	follow := follower(t, &r)
 	t.Run("with management", func(t *testing.T) {
 		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Management: at.Management, Dial: follow}), at)
@@ -39,10 +39,10 @@ func realRabbitMQ(t *testing.T, line string) {
 			}
 			return out, err
 		}
-		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Ctl: ctl, Dial: follow}), rig{})
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Ctl: ctl, Dial: follow}), rig{URL: r.AMQP, lists: true, sorts: at.sorts, brief: true})
 	})
 	t.Run("without management", func(t *testing.T) {
-		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Dial: follow}), rig{})
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: at.URL, Dial: follow}), rig{URL: r.AMQP, sorts: at.sorts})
 	})
 }
 

@@ -21,7 +21,7 @@ type held struct {
 	queue   string
 	quorum  bool
 	limit   int64 // of deliveries; -1 is none or unknown
-	unknown bool  // whether it is a quorum queue
+	unknown bool  // whether a policy limits its deliveries
 	holding map[uint64]brokers.Message
 	last    uint64
 }
@@ -30,16 +30,16 @@ type held struct {
 func (b *Broker) hold(ctx context.Context, c *conn, queue string) (*held, error) {
 	h := &held{b: b, c: c, queue: queue, limit: -1, holding: map[uint64]brokers.Message{}}
 	q, err := b.queueNow(ctx, queue)
-	switch {
-	case errors.Is(err, errNoWiring):
-		h.unknown = true
-	case err != nil:
+	if errors.Is(err, errNoWiring) {
+		h.unknown = true // what a policy sets
+		q, err = b.inspectQueue(ctx, c, queue)
+	}
+	if err != nil {
 		return nil, err
-	default:
-		h.quorum = q.Type == brokers.QuorumQueue
-		if q.DeliveryLimit != nil {
-			h.limit = *q.DeliveryLimit
-		}
+	}
+	h.quorum = q.Type == brokers.QuorumQueue
+	if q.DeliveryLimit != nil {
+		h.limit = *q.DeliveryLimit
 	}
 	h.ch, err = c.channel(ctx, nil)
 	return h, err
@@ -65,10 +65,10 @@ func (h *held) notes() []brokers.Note {
 	switch {
 	case h.quorum && h.limit >= 0:
 		return []brokers.Note{{Warn: true, Text: fmt.Sprintf("Each look at this quorum queue takes one of the %d deliveries that a message may have, and changes their order when not all are looked at.", h.limit)}}
+	case h.quorum && h.unknown:
+		return []brokers.Note{{Warn: true, Text: "Whether a policy limits the deliveries of this quorum queue cannot be learned: each look takes one.", Hint: enableManagement}}
 	case h.quorum:
 		return []brokers.Note{{Text: "A quorum queue puts what was looked at behind what was given back before."}}
-	case h.unknown:
-		return []brokers.Note{{Text: "Whether this is a quorum queue, whose deliveries are limited, cannot be learned.", Hint: enableManagement}}
 	}
 	return []brokers.Note{{Text: "What was looked at is marked as redelivered from now on."}}
 }
@@ -114,8 +114,8 @@ func (h *held) fetch(ctx context.Context, n int) (messages []brokers.Message, le
 
 // budget tells how often the message may yet be handed out in vain.
 func (h *held) budget(m *brokers.Message) {
-	if h.unknown && m.Deliveries >= 0 {
-		h.quorum = true // only those count
+	if m.Deliveries >= 0 && !h.quorum { // only quorum queues count: it is one by its virtual host's default
+		h.quorum = true
 		if major(h.b.Info().Version) >= 4 {
 			h.limit = defaultDeliveryLimit
 		}

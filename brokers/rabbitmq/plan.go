@@ -39,7 +39,7 @@ func (b *Broker) plan(ctx context.Context, c *conn, from brokers.Source, o broke
 	case brokers.SourceAll:
 		return b.planAll(ctx, o)
 	case brokers.SourceQueue:
-		return b.planQueue(ctx, from.Name, o)
+		return b.planQueue(ctx, c, from.Name, o)
 	case brokers.SourceExchange:
 		return b.planExchange(ctx, c, from, o)
 	}
@@ -60,9 +60,12 @@ func (b *Broker) planAll(ctx context.Context, o brokers.TapOptions) (*tapPlan, e
 	return p, nil
 }
 
-func (b *Broker) planQueue(ctx context.Context, name string, o brokers.TapOptions) (*tapPlan, error) {
+func (b *Broker) planQueue(ctx context.Context, c *conn, name string, o brokers.TapOptions) (*tapPlan, error) {
 	q, err := b.queueNow(ctx, name)
-	if err != nil && !errors.Is(err, errNoWiring) {
+	if errors.Is(err, errNoWiring) {
+		q, err = b.inspectQueue(ctx, c, name)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if q.Type == brokers.StreamQueue {

@@ -138,6 +138,8 @@ func (p *publisher) check(ctx context.Context, m *brokers.Outgoing) error {
 		return fmt.Errorf("its user_id is %q, and the broker takes only the user who sends it, %q\nRemove the property, or log in as that user.", props.UserID, p.b.at.user)
 	case props.Has&wire.HasExpiration != 0 && (props.Expiration == "" || strings.Trim(props.Expiration, "0123456789") != ""):
 		return fmt.Errorf("its expiration is %q, and the broker takes only a whole number of milliseconds", props.Expiration)
+	case props.Has&wire.HasDeliveryMode != 0 && props.DeliveryMode != 1 && props.DeliveryMode != 2:
+		return fmt.Errorf("its delivery_mode is %d, and the broker takes only 1 (transient) and 2 (persistent)", props.DeliveryMode)
 	case props.Has&wire.HasReplyTo != 0 && props.ReplyTo == "amq.rabbitmq.reply-to":
 		return errors.New("its reply-to is amq.rabbitmq.reply-to, which stands for a consumer of its first sender\nRemove the property, or name a queue.")
 	}

@@ -55,9 +55,12 @@ func (b *Broker) Read(ctx context.Context, from brokers.Source, o brokers.ReadOp
 	if from.Kind != brokers.SourceQueue {
 		return fmt.Errorf("%s holds no messages to read\nName a queue.", from)
 	}
-	err := b.within(ctx, "reader", func(c *conn) error {
+	return b.within(ctx, "reader", func(c *conn) error {
 		q, err := b.queueNow(ctx, from.Name)
-		if err != nil && !errors.Is(err, errNoWiring) {
+		if errors.Is(err, errNoWiring) {
+			q, err = b.inspectQueue(ctx, c, from.Name)
+		}
+		if err != nil {
 			return err
 		}
 		if q.Type == brokers.StreamQueue {
@@ -65,10 +68,6 @@ func (b *Broker) Read(ctx context.Context, from brokers.Source, o brokers.ReadOp
 		}
 		return b.peek(ctx, c, from.Name, o, emit)
 	})
-	if saidCode(err, 540) { // basic.get from a stream, which ended the connection
-		err = b.within(ctx, "reader", func(c *conn) error { return b.readStream(ctx, c, from.Name, o, emit) })
-	}
-	return err
 }
 
 // peek fetches from the head of a queue and gives everything back.

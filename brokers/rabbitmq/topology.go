@@ -43,6 +43,9 @@ func (x *apiQueue) queue(version string) brokers.Queue {
 	if t := text(x.Arguments["x-queue-type"]); q.Type == "" && t != "" {
 		q.Type = brokers.QueueType(t)
 	}
+	if q.Type == "" {
+		q.Type = brokers.ClassicQueue
+	}
 	q.In, q.Delivered = rate(x.Stats, "publish"), rate(x.Stats, "deliver_get")
 	q.Acked, q.Redeliver = rate(x.Stats, "ack"), rate(x.Stats, "redeliver")
 	set := func(name string) any { return setting(x.Arguments, x.Effective, name) }
@@ -72,25 +75,38 @@ func major(version string) int {
 	return n
 }
 
+// ctlQueue is what rabbitmqctl tells of a queue.
+type ctlQueue struct {
+	apiQueue
+	Arguments any `json:"arguments"`
+	Exclusive any `json:"exclusive"` // "" for queues that cannot be
+	Bytes     any `json:"message_bytes"`
+	Memory    any `json:"memory"`
+	Ready     any `json:"messages_ready"`
+	Unacked   any `json:"messages_unacknowledged"`
+	Consumers any `json:"consumers"`
+}
+
 func (b *Broker) ctlQueues(ctx context.Context) ([]brokers.Queue, error) {
-	var raw []struct {
-		apiQueue
-		Arguments any `json:"arguments"`
-		Effective any `json:"effective_policy_definition"`
-		Bytes     any `json:"message_bytes"`
-		Memory    any `json:"memory"`
-		Ready     any `json:"messages_ready"`
-		Unacked   any `json:"messages_unacknowledged"`
-		Consumers any `json:"consumers"`
-	}
+	var raw []ctlQueue
 	err := b.ctl(ctx, &raw, "list_queues", "name", "type", "state", "durable", "auto_delete", "exclusive", "arguments", "policy",
-		"effective_policy_definition", "messages_ready", "messages_unacknowledged", "consumers", "message_bytes", "memory")
+		"messages_ready", "messages_unacknowledged", "consumers", "message_bytes", "memory")
 	if err != nil {
 		return nil, err
 	}
+	var policies []brokers.Policy // old versions do not list what follows from them
+	if slices.ContainsFunc(raw, func(x ctlQueue) bool { return text(x.Policy) != "" }) {
+		if policies, err = b.ctlPolicies(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var queues []brokers.Queue
 	for _, x := range raw {
-		x.apiQueue.Arguments, x.apiQueue.Effective = ctlTable(x.Arguments), any(ctlTable(x.Effective))
+		if i := slices.IndexFunc(policies, func(p brokers.Policy) bool { return p.Name == text(x.Policy) }); i >= 0 {
+			x.Effective = map[string]any(policies[i].Definition)
+		}
+		x.apiQueue.Arguments = ctlTable(x.Arguments)
+		x.apiQueue.Exclusive, _ = x.Exclusive.(bool)
 		x.apiQueue.Bytes, x.apiQueue.Memory = whole(x.Bytes), whole(x.Memory)
 		x.apiQueue.Ready, x.apiQueue.Unacked, x.apiQueue.Consumers = whole(x.Ready), whole(x.Unacked), whole(x.Consumers)
 		queues = append(queues, x.queue(b.Info().Version))
@@ -152,6 +168,11 @@ func (b *Broker) ctlTopology(ctx context.Context, t *brokers.Topology) error {
 		return err
 	}
 	t.Queues = withoutTaps(queues)
+	t.Policies, err = b.ctlPolicies(ctx)
+	return err
+}
+
+func (b *Broker) ctlPolicies(ctx context.Context) ([]brokers.Policy, error) {
 	var policies []brokers.Policy
 	var raw []struct {
 		Name       string `json:"name"`
@@ -161,7 +182,7 @@ func (b *Broker) ctlTopology(ctx context.Context, t *brokers.Topology) error {
 		Definition any    `json:"definition"`
 	}
 	if err := b.ctl(ctx, &raw, "list_policies"); err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range raw {
 		definition, _ := p.Definition.(map[string]any)
@@ -170,8 +191,7 @@ func (b *Broker) ctlTopology(ctx context.Context, t *brokers.Topology) error {
 		}
 		policies = append(policies, brokers.Policy{Name: p.Name, Pattern: p.Pattern, ApplyTo: p.ApplyTo, Priority: p.Priority, Definition: definition})
 	}
-	t.Policies = policies
-	return nil
+	return policies, nil
 }
 
 // withoutTaps leaves out the queues of msdev's own taps.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -183,6 +182,8 @@ func whole(v any) *int64 {
 		}
 	case float64:
 		return new(int64(n))
+	case int64:
+		return &n
 	}
 	return nil
 }
@@ -244,55 +245,6 @@ func field(v any) any {
 	return v
 }
 
-// inequivalent is how RabbitMQ refuses a declaration that differs from what is there.
-var inequivalent = regexp.MustCompile(`inequivalent arg '([^']+)' for exchange .* in vhost .*current is (?:the value )?'([^']*)'`)
-
-// inspect learns what an exchange is where nothing can be listed: the broker refuses each declaration that differs, and says
-// in what. An argument that a policy sets is not seen. The exchange must exist: that is asked first, passively.
-func (b *Broker) inspect(ctx context.Context, c *conn, name string) (brokers.Exchange, error) {
-	if err := exists(ctx, c, name); err != nil {
-		return brokers.Exchange{}, err
-	}
-	if name == "" {
-		return brokers.Exchange{Type: "direct", Durable: true}, nil
-	}
-	guess := &wire.ExchangeDeclare{Exchange: name, Type: "direct", Durable: true}
-	x := brokers.Exchange{Name: name}
-	for range 8 {
-		ch, err := c.channel(ctx, nil)
-		if err != nil {
-			return x, err
-		}
-		_, err = call[*wire.ExchangeDeclareOk](ctx, ch, guess)
-		found := inequivalent.FindStringSubmatch(fmt.Sprint(err))
-		switch {
-		case err == nil || saidCode(err, 406) && found == nil:
-			x.Type, x.Durable, x.AutoDelete, x.Internal = guess.Type, guess.Durable, guess.AutoDelete, guess.Internal
-			return x, nil
-		case !saidCode(err, 406):
-			return x, err
-		}
-		was := found[2]
-		switch found[1] {
-		case "type":
-			guess.Type = was
-		case "durable":
-			guess.Durable, _ = strconv.ParseBool(was)
-		case "auto_delete":
-			guess.AutoDelete, _ = strconv.ParseBool(was)
-		case "internal":
-			guess.Internal, _ = strconv.ParseBool(was)
-		case "alternate-exchange":
-			x.Alternate = was
-			guess.Arguments = guess.Arguments.With("alternate-exchange", was)
-		default: // an argument of a plugin's type, told as its value
-			x.Arguments = brokers.Arguments{found[1]: was}
-			guess.Arguments = guess.Arguments.With(found[1], was)
-		}
-	}
-	return x, fmt.Errorf("exchange %q cannot be inspected", name)
-}
-
 // exists tells whether an exchange is there, with the broker's error if not.
 func exists(ctx context.Context, c *conn, name string) error {
 	if name == "" {
@@ -307,8 +259,7 @@ func exists(ctx context.Context, c *conn, name string) error {
 		return fmt.Errorf("there is no exchange %q\n%s", name, "Its name is case-sensitive; `msdev queues` lists what there is.")
 	}
 	if err == nil {
-		_, err = call[*wire.ChannelCloseOk](ctx, ch, &wire.ChannelClose{Code: 200})
-		c.drop(ch)
+		err = shut(ctx, ch)
 	}
 	return err
 }
