@@ -56,8 +56,9 @@ func (a *app) dial(ctx context.Context) (*session.Client, error) {
 }
 
 // connect returns a client of the project's session or, where none runs, of one in this process that has the settings of cfg;
-// running tells which. The caller closes it.
-func (a *app) connect(ctx context.Context, cfg session.Config) (c *session.Client, running bool, err error) {
+// running tells which. With spawn it gets a process of its own, which goes on for as long as something needs it. The caller closes
+// the client.
+func (a *app) connect(ctx context.Context, cfg session.Config, spawn bool) (c *session.Client, running bool, err error) {
 	c, err = a.dial(ctx)
 	if !errors.Is(err, session.ErrNoSession) {
 		return c, true, err
@@ -66,15 +67,23 @@ func (a *app) connect(ctx context.Context, cfg session.Config) (c *session.Clien
 		return nil, false, err
 	}
 	cfg.Runtime = a.runtime
-	c, err = session.Local(ctx, cfg, wire)
+	if spawn {
+		c, err = session.Spawn(ctx, cfg)
+	} else {
+		c, err = session.Local(ctx, cfg, wire)
+	}
 	return c, false, err
 }
 
 // with runs f with a client of the project's session, wherever that is. An interrupt ends it.
 func (a *app) with(cfg session.Config, f func(ctx context.Context, c *session.Client) error) error {
+	return a.withSession(cfg, false, f)
+}
+
+func (a *app) withSession(cfg session.Config, spawn bool, f func(ctx context.Context, c *session.Client) error) error {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	c, _, err := a.connect(ctx, cfg)
+	c, _, err := a.connect(ctx, cfg, spawn)
 	if err != nil {
 		return err
 	}

@@ -60,9 +60,11 @@ func newDown(a *app) *cobra.Command {
 	return c
 }
 
-// command carries out a command of the session and prints what happens on the way.
+// command carries out a command of the session and prints what happens on the way. Where no session runs, one is started for what
+// is to run on, as processes and brokers do not outlive theirs.
 func (a *app) command(cmd session.Command) error {
-	return a.with(session.Config{}, func(ctx context.Context, c *session.Client) error {
+	starts := cmd.Verb == session.VerbStart || cmd.Verb == session.VerbRestart
+	return a.withSession(session.Config{}, starts, func(ctx context.Context, c *session.Client) error {
 		p := a.progress(c)
 		defer p.stop()
 		_, err := c.Do(ctx, cmd)

@@ -92,9 +92,28 @@ func (s *Supervisor) done(a Action, seen []Observation, took time.Duration) {
 		s.justStarted[a.Instance] = true
 		mem.Started[a.Instance], mem.Begun[a.Instance] = true, true
 		delete(mem.Cycle, a.Instance)
-	case OpCreateNetwork, OpCreateVolume, OpRemoveNetwork, OpRemoveVolume, OpRemoveImage:
+	case OpRemoveNetwork, OpRemoveVolume:
+		if !s.elsewhere(a) {
+			s.resourceEvent(a, seen)
+		}
+	case OpCreateNetwork, OpCreateVolume, OpRemoveImage:
 		s.resourceEvent(a, seen)
 	}
+}
+
+// elsewhere tells whether another runtime still has the network or volume that was removed: each has its own part of it, and users
+// hear of the last.
+func (s *Supervisor) elsewhere(a Action) bool {
+	for name, seen := range s.view.Seen {
+		of := seen.Networks
+		if a.Op == OpRemoveVolume {
+			of = seen.Volumes
+		}
+		if _, there := of[a.Key]; there && name != a.Runtime {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Supervisor) resourceEvent(a Action, seen []Observation) {
