@@ -63,14 +63,14 @@ func (b broker) Info() brokers.Info {
 func (b broker) ask(ctx context.Context, q question) (*link, func(), error) {
 	conn, r, err := b.dial(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, whole(ctx, err)
 	}
 	l := newLink(conn, r)
 	stop := context.AfterFunc(ctx, l.abort)
 	if err := l.json(askFrame, q); err != nil {
 		stop()
 		l.close()
-		return nil, nil, err
+		return nil, nil, whole(ctx, err)
 	}
 	return l, func() { stop(); l.close() }, nil
 }
@@ -116,7 +116,7 @@ func whole(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
 		return errGone
 	}
 	return err
