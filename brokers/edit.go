@@ -167,7 +167,7 @@ func editHeader(b *strings.Builder, h Header, k Kind) error {
 		name = string(jsonName(name))
 	}
 	f := fieldOf(h.Value, plainType(k))
-	value := ""
+	var value string
 	switch v := f.Value.(type) {
 	case fileBytes:
 		value = editValue(v)
@@ -177,7 +177,7 @@ func editHeader(b *strings.Builder, h Header, k Kind) error {
 			value = `{"bits":"` + f.Bits + `"}`
 		}
 	default:
-		in := any(v)
+		in := v
 		if f.Scale != nil {
 			in = map[string]any{"scale": *f.Scale, "value": v}
 		}

@@ -44,16 +44,17 @@ func (r *Reset) Run(ctx context.Context) ([]OffsetChange, error) {
 		r.Watch = func(ResetStep, string) {}
 	}
 	r.Watch(ResetPlan, "")
-	plan, err := groups.PlanReset(ctx, r.Group) // a wrong one stops nothing
-	if err != nil {
+	if _, err := groups.PlanReset(ctx, r.Group); err != nil { // a wrong one stops nothing
 		return nil, err
 	}
+	var plan []OffsetChange
+	var err error
 	if r.Stop != nil {
 		r.Watch(ResetStop, "")
 		err = r.Stop(ctx)
 	}
 	if err == nil {
-		plan, err = r.commit(ctx, groups, plan)
+		plan, err = r.commit(ctx, groups)
 	}
 	if r.Start != nil {
 		r.Watch(ResetStart, "")
@@ -67,7 +68,7 @@ func (r *Reset) Run(ctx context.Context) ([]OffsetChange, error) {
 }
 
 // commit waits for the last member, and plans anew: what was committed at leaving, and what arrived, changes a shift.
-func (r *Reset) commit(ctx context.Context, groups GroupAdmin, plan []OffsetChange) ([]OffsetChange, error) {
+func (r *Reset) commit(ctx context.Context, groups GroupAdmin) ([]OffsetChange, error) {
 	r.Watch(ResetWait, "")
 	err := groups.WaitEmpty(ctx, r.Group.Group, func(left []Member) {
 		detail := fmt.Sprintf("%d members are left", len(left))
@@ -82,7 +83,8 @@ func (r *Reset) commit(ctx context.Context, groups GroupAdmin, plan []OffsetChan
 	if err != nil {
 		return nil, err
 	}
-	if plan, err = groups.PlanReset(ctx, r.Group); err != nil {
+	plan, err := groups.PlanReset(ctx, r.Group)
+	if err != nil {
 		return nil, err
 	}
 	r.Watch(ResetCommit, "")

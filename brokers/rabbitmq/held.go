@@ -194,8 +194,14 @@ func (h *held) backAll(ctx context.Context) (rescued int, err error) {
 			return 0, err
 		}
 	}
-	if len(h.holding) > len(doomed) {
-		if err := h.ch.send(&wire.BasicNack{DeliveryTag: h.last, Multiple: true, Requeue: true}); err != nil {
+	var last uint64 // a tag that is settled already would be an error
+	for tag := range h.holding {
+		if _, gone := doomed[tag]; !gone {
+			last = max(last, tag)
+		}
+	}
+	if last > 0 {
+		if err := h.ch.send(&wire.BasicNack{DeliveryTag: last, Multiple: true, Requeue: true}); err != nil {
 			return len(doomed), err
 		}
 	}
