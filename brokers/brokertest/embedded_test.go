@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	embeddedamqp "msdev/brokers/embedded/amqp"
 	embeddedkafka "msdev/brokers/embedded/kafka"
 
@@ -124,11 +126,23 @@ func runKafka(t *testing.T, address string, dial dialer, kill func(*testing.T)) 
 			t.Error(err)
 		}
 	})
-	brokertest.Run(t, brokertest.Subject{
+	s := brokertest.Subject{
 		Broker: b, Kill: kill,
 		Nowhere: brokers.Target{Topic: "nobody-made-this"},
-		Queue: func(t *testing.T) brokertest.Place {
-			return brokertest.KafkaTopic(t, b, nil)
-		},
-	})
+		Queue:   func(t *testing.T) brokertest.Place { return brokertest.KafkaTopic(t, b, nil) },
+	}
+	brokertest.Run(t, s)
+	brokertest.RunKafka(t, brokertest.Kafka{Subject: s, Client: func(t *testing.T, opts ...kgo.Opt) *kgo.Client {
+		t.Helper()
+		opts = append(opts, kgo.SeedBrokers(address))
+		if dial != nil {
+			opts = append(opts, kgo.Dialer(dial))
+		}
+		client, err := kgo.NewClient(opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		return client
+	}})
 }

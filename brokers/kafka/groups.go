@@ -45,7 +45,7 @@ func (b *Broker) PlanReset(ctx context.Context, r brokers.GroupReset) ([]brokers
 	var out []brokers.OffsetChange
 	err := b.ask(ctx, func(ctx context.Context, admin *kadm.Client) error {
 		committed, err := admin.FetchOffsets(ctx, r.Group)
-		if err != nil {
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a new one
 			return err
 		}
 		other := committed

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,11 +15,11 @@ import (
 )
 
 const (
-	// How long a record may wait for a broker that is away: a restart takes less.
-	deliveryTimeout = time.Minute
-	bufferedBytes   = 64 << 20
-	defaultMessage  = 1 << 20 // Kafka's max.message.bytes, about
-	noPartition     = -1      // let the key choose
+	// With pauses of up to two seconds, this outlasts the restart of a broker.
+	sendRetries    = 40
+	bufferedBytes  = 64 << 20
+	defaultMessage = 1 << 20 // Kafka's max.message.bytes, about
+	noPartition    = -1      // let the key choose
 )
 
 // publisher sends records, idempotently: what is sent again after a lost connection is not doubled.
@@ -47,7 +46,7 @@ func (b *Broker) Publisher(ctx context.Context) (brokers.Publisher, error) {
 	}
 	p := &publisher{b: b, asked: map[string]topicFacts{}}
 	client, err := b.client(
-		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}), kgo.RecordDeliveryTimeout(deliveryTimeout),
+		kgo.RecordPartitioner(partitioner{kgo.StickyKeyPartitioner(nil)}), kgo.RecordRetries(sendRetries),
 		kgo.MaxBufferedBytes(bufferedBytes), kgo.ProducerBatchMaxBytesFn(p.limit), kgo.UnknownTopicRetries(2))
 	if err != nil {
 		return nil, err
