@@ -56,9 +56,13 @@ func (a *app) dial(ctx context.Context) (*session.Client, error) {
 }
 
 // connect returns a client of the project's session or, where none runs, of one in this process that has the settings of cfg;
-// running tells which. With spawn it gets a process of its own, which goes on for as long as something needs it. The caller closes
-// the client.
-func (a *app) connect(ctx context.Context, cfg session.Config, spawn bool) (c *session.Client, running bool, err error) {
+// running tells which. The caller closes it.
+func (a *app) connect(ctx context.Context, cfg session.Config) (*session.Client, bool, error) {
+	return a.reach(ctx, cfg, false)
+}
+
+// reach does what connect does; with spawn, a new session gets a process of its own, which goes on for as long as something needs it.
+func (a *app) reach(ctx context.Context, cfg session.Config, spawn bool) (c *session.Client, running bool, err error) {
 	c, err = a.dial(ctx)
 	if !errors.Is(err, session.ErrNoSession) {
 		return c, true, err
@@ -83,7 +87,7 @@ func (a *app) with(cfg session.Config, f func(ctx context.Context, c *session.Cl
 func (a *app) withSession(cfg session.Config, spawn bool, f func(ctx context.Context, c *session.Client) error) error {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	c, _, err := a.connect(ctx, cfg, spawn)
+	c, _, err := a.reach(ctx, cfg, spawn)
 	if err != nil {
 		return err
 	}

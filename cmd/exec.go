@@ -48,7 +48,7 @@ func newExec(a *app) *cobra.Command {
 // exec runs a command and ends with its exit code.
 func (a *app) exec(req session.ExecRequest) (err error) {
 	ctx := context.Background()
-	c, _, err := a.connect(ctx, session.Config{}, false)
+	c, _, err := a.connect(ctx, session.Config{})
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (a *app) statuses(ctx context.Context, services []string) ([]runner.Status,
 		return nil, err
 	}
 	known := map[string]runner.Status{}
-	if c, _, err := a.connect(ctx, session.Config{}, false); err == nil {
+	if c, _, err := a.connect(ctx, session.Config{}); err == nil {
 		if st, err := c.State(ctx); err == nil {
 			for _, s := range st.Services {
 				known[s.Service] = s
