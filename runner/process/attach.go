@@ -29,7 +29,7 @@ func (r *Runtime) Attach(ctx context.Context, service string) (runner.Attachment
 	if err := r.own(); err != nil {
 		return nil, err
 	}
-	if _, err := r.make(runner.Action{Service: service}); err != nil {
+	if _, _, err := r.make(runner.Action{Service: service}, false); err != nil {
 		return nil, err
 	}
 	in := r.firstOf(service)

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,9 +38,13 @@ func (r *Runtime) build(ctx context.Context, a runner.Action, report func(runner
 	}
 	var mu sync.Mutex
 	var tail []string
+	fault := "" // the first line that names a place in a file
 	code, err := r.piped(ctx, cmd, func(text string, _ bool) {
 		mu.Lock()
 		defer mu.Unlock()
+		if fault == "" {
+			fault = r.faultIn(l.dir, text)
+		}
 		if tail = append(tail, text); len(tail) > tailLines {
 			tail = tail[1:]
 		}
@@ -50,14 +56,52 @@ func (r *Runtime) build(ctx context.Context, a runner.Action, report func(runner
 		return nil, err
 	}
 	if code != 0 {
-		return nil, &runner.Error{Kind: runner.ErrFailed, Service: a.Service, Hint: "What runs was left as it is. Mend it, and run `msdev up` again.",
-			Msg: fmt.Sprintf("service %q: its build `%s` ended with exit code %d: %s", a.Service, strings.Join(l.argv, " "), code, strings.Join(tail, " / "))}
+		return nil, r.buildFailed(l, code, fault, tail)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	res := runner.Resource{Key: a.Service, Name: a.Service, ID: r.version(a.Service)}
 	r.images[a.Service] = res
 	return []runner.Observation{r.tell(runner.Observation{Resource: &runner.ResourceChange{Kind: runner.ResourceImage, Resource: res}})}, nil
+}
+
+// place is how compilers name a place in a file at the beginning of a line: main.go:12:3: what is wrong.
+var place = regexp.MustCompile(`^\s*(?:[\w-]+: )?([^\s:()]+\.\w+)[:(](\d+)[,:]?(\d*)\)?:?\s*(.*)`)
+
+// faultIn is what a line of a build's output says of a file that there is, with the file's path from the project on; or "".
+func (r *Runtime) faultIn(dir, text string) string {
+	m := place.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	path := m[1]
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rel, err := filepath.Rel(r.project.Dir, path); err == nil && filepath.IsLocal(rel) {
+		path = rel
+	}
+	at := path + ":" + m[2]
+	if m[3] != "" {
+		at += ":" + m[3]
+	}
+	return at + ": " + m[4]
+}
+
+// buildFailed is the error of a build: the place that it names first, or else its last lines.
+func (r *Runtime) buildFailed(l launch, code int, fault string, tail []string) error {
+	e := &runner.Error{Kind: runner.ErrFailed, Service: l.service, Hint: "What ran before goes on as it is."}
+	if fault != "" {
+		e.Msg = fmt.Sprintf("service %q is not built: %s", l.service, fault)
+		return e
+	}
+	e.Msg = fmt.Sprintf("service %q: its build `%s` ended with exit code %d: %s", l.service, strings.Join(l.argv, " "), code, strings.Join(tail, " / "))
+	return e
 }
 
 // builder tells how a service is built; without arguments it is not.

@@ -29,9 +29,13 @@ type endpoint struct {
 	target   int    // as the file has it
 	protocol string // tcp, udp
 	given    bool   // the process is told where to listen; otherwise it listens on target, whatever we say
-	actual   int    // where it listens
+	actual   int    // where it answers
+	inner    int    // where the process listens behind a switch of ours at actual; 0: at actual itself
 	publish  []published
 }
+
+// listens is where the process itself listens.
+func (e *endpoint) listens() int { return cmp.Or(e.inner, e.actual) }
 
 // published is a port of this machine that leads to an endpoint.
 type published struct {
@@ -269,6 +273,9 @@ func (r *Runtime) vacant(service string, list []endpoint) error {
 		}
 		if !free(loopback, e.actual, e.protocol) {
 			return r.taken(service, e.actual)
+		}
+		if e.inner > 0 && !free(loopback, e.inner, e.protocol) {
+			return r.taken(service, e.inner)
 		}
 		for _, pub := range e.publish {
 			if pub.port != e.actual && !free(pub.ip, pub.port, e.protocol) {

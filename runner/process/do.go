@@ -58,9 +58,13 @@ func (r *Runtime) onInstance(ctx context.Context, a runner.Action) ([]runner.Obs
 			err = r.start(in)
 		}
 	case runner.OpStop:
-		err = r.stop(ctx, in, a.Timeout)
+		if err = r.stop(ctx, in, a.Timeout); err == nil {
+			r.stopDrained(ctx, a.Service, syscall.SIGTERM)
+		}
 	case runner.OpKill:
-		err = r.kill(ctx, in)
+		if err = r.kill(ctx, in); err == nil {
+			r.stopDrained(ctx, a.Service, syscall.SIGKILL)
+		}
 	case runner.OpPause:
 		err = r.pause(in, syscall.SIGSTOP, runner.InstanceRunning, runner.InstancePaused)
 	case runner.OpUnpause:
@@ -83,11 +87,15 @@ func (r *Runtime) onInstance(ctx context.Context, a runner.Action) ([]runner.Obs
 	return []runner.Observation{{Instance: &seen}}, nil
 }
 
-// create makes the record of an instance and finds its ports. Nothing runs yet.
+// create makes the record of an instance and finds its ports. Nothing runs yet, but where the instance is to take the place of
+// one that runs (Action.Swap).
 func (r *Runtime) create(ctx context.Context, a runner.Action) ([]runner.Observation, error) {
 	var seen []runner.Observation
 	if a.Replaces != "" {
 		if old, err := r.find(a.Replaces); err == nil {
+			if a.Swap && r.swappable(old) {
+				return r.swap(ctx, a, old)
+			}
 			if err := r.stop(ctx, old, a.Timeout); err != nil {
 				return nil, err
 			}
@@ -96,45 +104,50 @@ func (r *Runtime) create(ctx context.Context, a runner.Action) ([]runner.Observa
 			}
 		}
 	}
-	made, err := r.make(a)
+	_, made, err := r.make(a, false)
 	if err != nil {
 		return nil, err
 	}
 	return append(seen, made), r.save()
 }
 
-func (r *Runtime) make(a runner.Action) (runner.Observation, error) {
+// make makes the record of an instance, or finds that it is there. beside makes one more of the same number.
+func (r *Runtime) make(a runner.Action, beside bool) (*instance, runner.Observation, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	none := runner.Observation{}
 	s, err := r.project.Service(a.Service)
 	if err != nil {
-		return runner.Observation{}, err
+		return nil, none, err
 	}
 	number := max(1, a.Number)
 	for _, in := range r.instances {
-		if in.state.Service == a.Service && in.state.Number == number {
+		if in.state.Service == a.Service && in.state.Number == number && !beside {
 			seen := in.look()
-			return runner.Observation{Instance: &seen}, nil
+			return in, runner.Observation{Instance: &seen}, nil
 		}
 	}
 	if err := r.runnable(a.Service); err != nil {
-		return runner.Observation{}, err
+		return nil, none, err
 	}
 	in := &instance{output: newOutput(), ports: r.ports.of(a.Service, number)}
-	if err := r.vacant(a.Service, in.ports); err != nil {
-		return runner.Observation{}, err
+	r.hide(in, a.Service)
+	if !beside {
+		if err := r.vacant(a.Service, in.ports); err != nil {
+			return nil, none, err
+		}
 	}
 	for _, v := range s.Volumes {
 		if v.Type == types.VolumeTypeVolume && v.Source != "" {
 			if err := os.MkdirAll(r.volume(v.Source), 0o700); err != nil {
-				return runner.Observation{}, err
+				return nil, none, err
 			}
 		}
 	}
 	in.state = r.blank(a.Service, number, s)
 	in.state.Ports = shown(in.ports)
 	r.instances[in.state.ID] = in
-	return r.change(in, func(*runner.Instance) {}), nil
+	return in, r.change(in, func(*runner.Instance) {}), nil
 }
 
 // blank is an instance that was just made. r.mu is held.

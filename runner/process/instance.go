@@ -22,6 +22,7 @@ type instance struct {
 	output   *output
 	ports    []endpoint
 	starting sync.Mutex // held by what starts or stops it
+	slot     string     // tells its inner ports from those of another version beside it
 
 	// Guarded by Runtime.mu.
 	state runner.Instance
@@ -44,12 +45,12 @@ func (in *instance) record() record {
 type run struct {
 	quit   chan struct{} // closed when it is to end
 	done   chan struct{} // closed when it has ended
-	fronts fronts
 	policy restartPolicy
 
 	attached *attachment // whose process it is, where it is not ours
 
 	// Guarded by Runtime.mu.
+	fronts   fronts // given away in a swap
 	quitting bool
 	child    *child // nil between two processes
 }
@@ -73,7 +74,7 @@ func (r *Runtime) start(in *instance) error {
 	in.starting.Lock()
 	defer in.starting.Unlock()
 	r.mu.Lock()
-	running, closed, service := in.run != nil, r.closed, in.state.Service
+	running, closed := in.run != nil, r.closed
 	r.mu.Unlock()
 	if closed {
 		return errClosed
@@ -85,6 +86,11 @@ func (r *Runtime) start(in *instance) error {
 	if err != nil {
 		return err
 	}
+	return r.begin(in, fronts)
+}
+
+// begin starts the process of an instance behind its fronts, which end with it. in.starting is held.
+func (r *Runtime) begin(in *instance, fronts fronts) error {
 	in.output.set(false)
 	c, err := r.spawn(in)
 	if err != nil {
@@ -96,7 +102,7 @@ func (r *Runtime) start(in *instance) error {
 		return err
 	}
 	r.mu.Lock()
-	run := &run{quit: make(chan struct{}), done: make(chan struct{}), fronts: fronts, child: c, policy: policyOf(r.project.Compose.Services[service])}
+	run := &run{quit: make(chan struct{}), done: make(chan struct{}), fronts: fronts, child: c, policy: policyOf(r.project.Compose.Services[in.state.Service])}
 	in.run = run
 	r.change(in, func(i *runner.Instance) {
 		i.Restarts, i.FinishedAt = 0, time.Time{}
@@ -239,7 +245,10 @@ func (r *Runtime) supervise(in *instance, run *run) {
 		pause = min(2*pause, restartMost)
 		c = r.again(in, run)
 	}
-	run.fronts.close()
+	r.mu.Lock()
+	fronts := run.fronts
+	r.mu.Unlock()
+	fronts.close()
 	r.mu.Lock()
 	in.run = nil
 	in.output.set(true)
@@ -306,13 +315,6 @@ func (r *Runtime) stop(ctx context.Context, in *instance, timeout *time.Duration
 		r.mu.Unlock()
 		return nil
 	}
-	patience := stopAfter
-	if s.StopGracePeriod != nil {
-		patience = time.Duration(*s.StopGracePeriod)
-	}
-	if timeout != nil {
-		patience = *timeout
-	}
 	run.quits(signalOf(s.StopSignal))
 	r.mu.Unlock()
 	select {
@@ -320,9 +322,22 @@ func (r *Runtime) stop(ctx context.Context, in *instance, timeout *time.Duration
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(patience):
+	case <-time.After(r.patience(in, timeout)):
 	}
 	return r.kill(ctx, in)
+}
+
+// patience is the grace period of an instance's stop.
+func (r *Runtime) patience(in *instance, timeout *time.Duration) time.Duration {
+	if timeout != nil {
+		return *timeout
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if period := r.project.Compose.Services[in.state.Service].StopGracePeriod; period != nil {
+		return time.Duration(*period)
+	}
+	return stopAfter
 }
 
 // kill ends an instance at once.

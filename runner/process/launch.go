@@ -77,7 +77,7 @@ func (r *Runtime) given(service string, ports []endpoint) ([]string, error) {
 	rewritePairs(own, find)
 	for _, e := range ports {
 		if e.given && own["PORT"] == fmt.Sprint(e.target) {
-			own["PORT"] = fmt.Sprint(e.actual)
+			own["PORT"] = fmt.Sprint(e.listens())
 			break
 		}
 	}
@@ -111,27 +111,8 @@ func pairs(all map[string]string) []string {
 	return list
 }
 
-// dir is where a service's processes run: as its settings say, else its working_dir where this machine has it, else where it
-// is built, else the project. r.mu is held.
-func (r *Runtime) dir(service string) string {
-	s := r.project.Compose.Services[service]
-	if dir := r.project.Services[service].Dir; dir != "" {
-		return r.inProject(dir)
-	}
-	candidates := []string{s.WorkingDir}
-	if s.Build != nil {
-		candidates = append(candidates, s.Build.Context)
-	}
-	for _, dir := range candidates {
-		if dir == "" {
-			continue
-		}
-		if info, err := os.Stat(r.inProject(dir)); err == nil && info.IsDir() {
-			return r.inProject(dir)
-		}
-	}
-	return r.project.Dir
-}
+// dir is where a service's processes run. r.mu is held.
+func (r *Runtime) dir(service string) string { return r.project.Folder(service) }
 
 func (r *Runtime) inProject(dir string) string {
 	if filepath.IsAbs(dir) {
@@ -152,7 +133,7 @@ type templates struct {
 func (t templates) Port(target int) (int, error) {
 	for _, e := range t.ports {
 		if e.target == target {
-			return e.actual, nil
+			return e.listens(), nil
 		}
 	}
 	return 0, fmt.Errorf("it has no port %d", target)

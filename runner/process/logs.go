@@ -21,7 +21,8 @@ type output struct {
 	first int // the number of lines that were dropped before lines[0]
 	size  int
 	last  time.Time
-	ended bool // nothing comes before the next start
+	ended bool    // nothing comes before the next start
+	next  *output // what comes from now on goes there
 }
 
 type line struct {
@@ -41,6 +42,10 @@ func newOutput() *output {
 func (o *output) add(l line) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.next != nil {
+		o.next.add(l)
+		return
+	}
 	l.at = time.Now()
 	if !l.at.After(o.last) {
 		l.at = o.last.Add(time.Nanosecond)
@@ -56,6 +61,25 @@ func (o *output) add(l line) {
 	}
 	o.lines, o.first = o.lines[drop:], o.first+drop
 	o.moved.Broadcast()
+}
+
+// into has what comes from now on go to another output: that of the version which took this one's place.
+func (o *output) into(next *output) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.next, o.ended = next, true
+	o.moved.Broadcast()
+}
+
+// tail returns the last lines.
+func (o *output) tail(n int) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var texts []string
+	for _, l := range o.lines[max(0, len(o.lines)-n):] {
+		texts = append(texts, l.text)
+	}
+	return texts
 }
 
 // set says whether output may come.

@@ -50,6 +50,7 @@ type Runtime struct {
 	resources runner.Resources
 	seen      uint64
 	instances map[string]*instance
+	draining  map[string]*instance       // versions that were replaced, while they answer what they have
 	images    map[string]runner.Resource // what was built, by service
 	absent    map[string]bool            // networks, volumes and images that were removed, by kind and key
 	watchers  map[*watcher]bool
@@ -75,7 +76,7 @@ func New(p *runner.Project, o Options) (*Runtime, error) {
 	o.StateDir = dir
 	r := &Runtime{
 		options: o, closing: make(chan struct{}), store: &store{dir: dir},
-		instances: map[string]*instance{}, images: map[string]runner.Resource{}, absent: map[string]bool{}, watchers: map[*watcher]bool{},
+		instances: map[string]*instance{}, draining: map[string]*instance{}, images: map[string]runner.Resource{}, absent: map[string]bool{}, watchers: map[*watcher]bool{},
 	}
 	if err := r.adopt(p); err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (r *Runtime) Close() error {
 		return nil
 	}
 	r.closed = true
-	all := slices.Collect(maps.Values(r.instances))
+	all := slices.AppendSeq(slices.Collect(maps.Values(r.instances)), maps.Values(r.draining))
 	r.mu.Unlock()
 	var stops sync.WaitGroup
 	for _, in := range all {
@@ -190,8 +191,10 @@ func (r *Runtime) save() error {
 	}
 	r.mu.Lock()
 	list := make([]record, 0, len(r.instances))
-	for _, in := range r.instances {
-		list = append(list, in.record())
+	for _, all := range []map[string]*instance{r.instances, r.draining} {
+		for _, in := range all {
+			list = append(list, in.record())
+		}
 	}
 	r.mu.Unlock()
 	return r.store.save(list)

@@ -92,7 +92,7 @@ func allOpen(list []endpoint) func(context.Context) (string, error) {
 	var addrs []string
 	for _, e := range list {
 		if e.protocol == "tcp" {
-			addrs = append(addrs, net.JoinHostPort(loopback, strconv.Itoa(e.actual)))
+			addrs = append(addrs, net.JoinHostPort(loopback, strconv.Itoa(e.listens())))
 		}
 	}
 	if len(addrs) == 0 {

@@ -138,11 +138,14 @@ func (r *Runtime) resource(kind runner.ResourceKind, key string) (runner.Resourc
 	return res, !r.absent[string(kind)+"/"+key]
 }
 
-// change changes what is known of an instance and tells it. r.mu is held.
+// change changes what is known of an instance and tells it, unless the instance is not anybody's business any more. r.mu is held.
 func (r *Runtime) change(in *instance, f func(*runner.Instance)) runner.Observation {
 	f(&in.state)
 	r.seen++
 	in.state.Seen = r.seen
 	seen := in.look()
+	if r.instances[in.state.ID] != in {
+		return runner.Observation{Instance: &seen}
+	}
 	return r.tell(runner.Observation{Instance: &seen})
 }
