@@ -9,14 +9,19 @@ import (
 	"msdev/brokers/wire"
 )
 
-// What a message's headers are made of, in AMQP's types: see wire.Field. A Kafka header's value is always a []byte, and its
-// null a nil one, while an AMQP void is the nil interface.
 type (
-	Headers    = wire.Table
-	Header     = wire.Field
-	Array      = wire.Array
-	Timestamp  = wire.Timestamp
-	Decimal    = wire.Decimal
+	// Headers are a message's headers, in AMQP's types: see wire.Field. A Kafka header's value is always a []byte, and its null
+	// a nil one, while an AMQP void is the nil interface.
+	Headers = wire.Table
+	// Header is one of them.
+	Header = wire.Field
+	// Array is a header that is a list.
+	Array = wire.Array
+	// Timestamp is a header that is a time, in seconds since 1970.
+	Timestamp = wire.Timestamp
+	// Decimal is a header that is a decimal number.
+	Decimal = wire.Decimal
+	// Properties are a message's properties beside its headers.
 	Properties = wire.Properties
 )
 

@@ -293,18 +293,7 @@ func groupReset(t *testing.T, k Kafka) {
 	}
 	group := name("group")
 	ctx := bounded(t)
-	app := k.Client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(at.To.Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second))
-	var record *kgo.Record
-	for n := 0; n < 10; {
-		app.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			if n++; r.Offset == 6 {
-				record = r
-			}
-		})
-		if ctx.Err() != nil {
-			t.Fatal("the group does not consume")
-		}
-	}
+	app, record := k.consume(t, at, group)
 	if err := app.CommitRecords(ctx, record); err != nil {
 		t.Fatal(err)
 	}
@@ -336,8 +325,14 @@ func groupReset(t *testing.T, k Kafka) {
 	if err := admin.Commit(ctx, group, plan); err != nil {
 		t.Fatal(err)
 	}
+	groupsCopied(t, k, at, group)
+}
+
+// groupsCopied copies, moves and deletes a group that is empty and five records behind.
+func groupsCopied(t *testing.T, k Kafka, at Place, group string) {
+	ctx, admin := bounded(t), k.Broker.(brokers.GroupAdmin)
 	copied := name("copy")
-	plan, err = admin.PlanReset(ctx, brokers.GroupReset{Group: copied, CopyOf: group})
+	plan, err := admin.PlanReset(ctx, brokers.GroupReset{Group: copied, CopyOf: group})
 	if err == nil {
 		err = admin.Commit(ctx, copied, plan)
 	}
@@ -356,6 +351,25 @@ func groupReset(t *testing.T, k Kafka) {
 	if err := errors.Join(admin.DeleteGroup(ctx, group), admin.DeleteGroup(ctx, copied)); err != nil {
 		t.Error(err)
 	}
+}
+
+// consume reads ten records with a group, and returns its consumer and the seventh.
+func (k Kafka) consume(t *testing.T, at Place, group string) (app *kgo.Client, seventh *kgo.Record) {
+	t.Helper()
+	ctx := bounded(t)
+	app = k.Client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(at.To.Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second))
+	for n := 0; n < 10; {
+		app.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+			if n++; r.Offset == 6 {
+				seventh = r
+			}
+		})
+		if ctx.Err() != nil {
+			t.Fatal("the group does not consume")
+		}
+	}
+	return app, seventh
 }
 
 // group is a group as the topology tells it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -213,55 +212,56 @@ func refusals(t *testing.T, r Rabbit) {
 	}
 }
 
+// view is what an application sees of its messages.
+type view struct {
+	bodies      []string
+	redelivered int
+	returned    int
+	alternate   int
+}
+
 // undisturbed compares what an application sees with and without a tap.
 func undisturbed(t *testing.T, r Rabbit) {
 	if !r.Lists {
 		t.Skip("without a list of bindings the tap warns instead: see the types of exchanges")
 	}
-	type view struct {
-		bodies      []string
-		redelivered int
-		returned    int
-		alternate   int
-	}
-	see := func(tap bool) view {
-		catchAll := r.exchange(t, "fanout", "", brokers.Exchange{}, nil)
-		at := r.exchange(t, "topic", "wanted.#", brokers.Exchange{Alternate: catchAll.To.Exchange}, nil)
-		plain := r.exchange(t, "topic", "wanted.#", brokers.Exchange{}, nil)
-		if tap {
-			defer r.watch(t, at.Tap, brokers.TapOptions{}, nil).stop()
-			defer r.watch(t, plain.Tap, brokers.TapOptions{}, nil).stop()
-		}
-		var v view
-		app := r.app(t)
-		returns := app.NotifyReturn(make(chan amqp.Return, 100))
-		if err := app.Confirm(false); err != nil {
-			t.Fatal(err)
-		}
-		for i := range 50 {
-			for _, x := range []string{at.To.Exchange, plain.To.Exchange} {
-				for _, key := range []string{"wanted.x", "unwanted"} {
-					sent, err := app.PublishWithDeferredConfirm(x, key, true, false, amqp.Publishing{Body: fmt.Append(nil, i)})
-					if err != nil || !sent.Wait() {
-						t.Fatal(err)
-					}
-				}
-			}
-		}
-		v.returned = len(returns)
-		for _, m := range r.read(t, at.Read, brokers.ReadOptions{}) {
-			v.bodies = append(v.bodies, string(m.Body))
-			if m.Redelivered {
-				v.redelivered++
-			}
-		}
-		v.alternate = len(r.read(t, catchAll.Read, brokers.ReadOptions{}))
-		return v
-	}
-	without, with := see(false), see(true)
+	without, with := r.see(t, false), r.see(t, true)
 	if !reflect.DeepEqual(without, with) || without.returned != 50 || without.alternate != 50 || len(without.bodies) != 50 {
 		t.Errorf("without a tap %+v\nwith          %+v", without, with)
 	}
+}
+
+// see publishes mandatory messages, of which a queue wants every other one, to an exchange with an alternate and to one without.
+func (r Rabbit) see(t *testing.T, tap bool) view {
+	t.Helper()
+	catchAll := r.exchange(t, "fanout", "", brokers.Exchange{}, nil)
+	at := r.exchange(t, "topic", "wanted.#", brokers.Exchange{Alternate: catchAll.To.Exchange}, nil)
+	plain := r.exchange(t, "topic", "wanted.#", brokers.Exchange{}, nil)
+	if tap {
+		defer r.watch(t, at.Tap, brokers.TapOptions{}, nil).stop()
+		defer r.watch(t, plain.Tap, brokers.TapOptions{}, nil).stop()
+	}
+	app := r.app(t)
+	returns := app.NotifyReturn(make(chan amqp.Return, 100))
+	if err := app.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		x, key := []string{at.To.Exchange, plain.To.Exchange}[i%2], []string{"wanted.x", "unwanted"}[i/2%2]
+		sent, err := app.PublishWithDeferredConfirm(x, key, true, false, amqp.Publishing{Body: fmt.Append(nil, i)})
+		if err != nil || !sent.Wait() {
+			t.Fatal(err)
+		}
+	}
+	v := view{returned: len(returns)}
+	for _, m := range r.read(t, at.Read, brokers.ReadOptions{}) {
+		v.bodies = append(v.bodies, string(m.Body))
+		if m.Redelivered {
+			v.redelivered++
+		}
+	}
+	v.alternate = len(r.read(t, catchAll.Read, brokers.ReadOptions{}))
+	return v
 }
 
 func defaultExchange(t *testing.T, r Rabbit) {
@@ -300,131 +300,6 @@ func queueTapped(t *testing.T, r Rabbit) {
 	}
 	if seen := w.saw(3)[2]; seen.Event != brokers.EventDelivered || seen.Queue != at.Read.Name {
 		t.Errorf("the delivery is %+v", seen)
-	}
-}
-
-func peeked(t *testing.T, r Rabbit) {
-	at := r.Queue(t)
-	for i := range 10 {
-		r.send(t, at.To, r.message("", fmt.Sprint(i)))
-	}
-	bodies := func(messages []brokers.Message) string {
-		var b strings.Builder
-		for _, m := range messages {
-			b.Write(m.Body)
-		}
-		return b.String()
-	}
-	for _, limit := range []int{3, 10, 5, 100} {
-		if got, want := bodies(r.read(t, at.Read, brokers.ReadOptions{Limit: limit})), "0123456789"[:min(limit, 10)]; got != want {
-			t.Errorf("looked at %d: %s, not %s", limit, got, want)
-		}
-	}
-	left := int64(-1)
-	err := r.Broker.Read(bounded(t), at.Read, brokers.ReadOptions{Limit: 4}, func(b brokers.Batch) bool {
-		left = b.Left
-		return true
-	})
-	if err != nil || left != 6 {
-		t.Errorf("behind four of ten are %d, %v", left, err)
-	}
-}
-
-// quorumSurvives looks more often than the broker's delivery limit of 20 allows.
-func quorumSurvives(t *testing.T, r Rabbit) {
-	queue := name("quorum")
-	apply(t, r.Broker, brokers.Change{Kind: brokers.CreateQueue, Queue: brokers.Queue{Name: queue, Durable: true, Type: brokers.QuorumQueue,
-		DeliveryLimit: new(int64(20))}})
-	after(t, r.Broker, brokers.Change{Kind: brokers.DeleteQueue, Queue: brokers.Queue{Name: queue}})
-	from := brokers.Source{Kind: brokers.SourceQueue, Name: queue}
-	r.send(t, brokers.Target{RoutingKey: queue}, r.message("", "precious"))
-	var before int64 = -1
-	for i := range 26 {
-		seen := r.read(t, from, brokers.ReadOptions{})
-		if len(seen) != 1 || string(seen[0].Body) != "precious" {
-			t.Fatalf("at look %d there are %d messages", i+1, len(seen))
-		}
-		if i == 3 {
-			before = seen[0].Budget
-		}
-		if i == 4 && seen[0].Budget != before-1 {
-			t.Errorf("the budget went from %d to %d", before, seen[0].Budget)
-		}
-	}
-}
-
-func takenOne(t *testing.T, r Rabbit) {
-	at := r.Queue(t)
-	for i := range 5 {
-		r.send(t, at.To, r.message("", fmt.Sprint(i)))
-	}
-	ctx := bounded(t)
-	h, err := r.Broker.(brokers.Taker).Take(ctx, at.Read.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	for {
-		m, ticket, err := h.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(m.Body) == "2" {
-			if err := h.Settle(ctx, brokers.Remove, ticket); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := h.Settle(ctx, brokers.Remove, 4711); err == nil {
-		t.Error("what is not held was settled")
-	}
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var left []string
-	for _, m := range r.read(t, at.Read, brokers.ReadOptions{}) {
-		left = append(left, string(m.Body))
-	}
-	if !slices.Equal(left, []string{"0", "1", "3", "4"}) {
-		t.Errorf("left are %v", left)
-	}
-}
-
-func streamRead(t *testing.T, r Rabbit) {
-	stream := name("stream")
-	apply(t, r.Broker, brokers.Change{Kind: brokers.CreateQueue, Queue: brokers.Queue{Name: stream, Durable: true, Type: brokers.StreamQueue}})
-	after(t, r.Broker, brokers.Change{Kind: brokers.DeleteQueue, Queue: brokers.Queue{Name: stream}})
-	from, to := brokers.Source{Kind: brokers.SourceQueue, Name: stream}, brokers.Target{RoutingKey: stream}
-	for i := range 10 {
-		r.send(t, to, r.message("", fmt.Sprint(i)))
-	}
-	read := func(o brokers.ReadOptions) string {
-		var b strings.Builder
-		for _, m := range r.read(t, from, o) {
-			b.Write(m.Body)
-		}
-		return b.String()
-	}
-	for _, c := range []struct {
-		o    brokers.ReadOptions
-		want string
-	}{
-		{brokers.ReadOptions{}, "0123456789"},
-		{brokers.ReadOptions{Limit: 3}, "012"},
-		{brokers.ReadOptions{From: brokers.Position{At: brokers.AtOffset, Offset: 4}, Until: brokers.Position{At: brokers.AtOffset, Offset: 8}}, "4567"},
-		{brokers.ReadOptions{From: brokers.Position{At: brokers.AtLast, Offset: 2}}, "89"},
-	} {
-		if got := read(c.o); got != c.want {
-			t.Errorf("%+v gives %s, not %s", c.o, got, c.want)
-		}
-	}
-	w := r.watch(t, from, brokers.TapOptions{}, nil)
-	r.send(t, to, r.message("", "new"))
-	if seen := w.saw(1); string(seen[0].Body) != "new" || seen[0].Offset != 10 {
-		t.Errorf("saw %+v", seen)
 	}
 }
 

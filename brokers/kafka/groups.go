@@ -75,6 +75,16 @@ func (b *Broker) PlanReset(ctx context.Context, r brokers.GroupReset) ([]brokers
 	return out, err
 }
 
+// at is where a group is in a partition, nil where it has committed nothing.
+func at(of kadm.OffsetResponses, topic string, partition int32) *int64 {
+	o, ok := of.Lookup(topic, partition)
+	if !ok || o.Err != nil || o.At < 0 {
+		return nil
+	}
+	return &o.At
+}
+
+// changes tells the new place in each partition. other is the group that says where: the group itself, or the one to copy.
 func changes(r brokers.GroupReset, e *edges, committed, other kadm.OffsetResponses, to places) []brokers.OffsetChange {
 	var out []brokers.OffsetChange
 	for topic, partitions := range to {
@@ -82,22 +92,15 @@ func changes(r brokers.GroupReset, e *edges, committed, other kadm.OffsetRespons
 			if only := r.Topics[topic]; len(only) > 0 && !slices.Contains(only, partition) {
 				continue
 			}
-			c := brokers.OffsetChange{Topic: topic, Partition: partition, To: offset}
-			if o, ok := committed.Lookup(topic, partition); ok && o.Err == nil && o.At >= 0 {
-				c.From = &o.At
-			}
-			switch {
+			c := brokers.OffsetChange{Topic: topic, Partition: partition, To: offset, From: at(committed, topic, partition)}
+			switch of := at(other, topic, partition); {
+			case r.CopyOf == "" && r.Shift == 0:
+			case of == nil:
+				continue
 			case r.CopyOf != "":
-				o, ok := other.Lookup(topic, partition)
-				if !ok || o.At < 0 {
-					continue
-				}
-				c.To = o.At
-			case r.Shift != 0:
-				if c.From == nil {
-					continue
-				}
-				c.To = max(e.start[topic][partition], min(*c.From+r.Shift, e.end[topic][partition]))
+				c.To = *of
+			default:
+				c.To = max(e.start[topic][partition], min(*of+r.Shift, e.end[topic][partition]))
 			}
 			out = append(out, c)
 		}

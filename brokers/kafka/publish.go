@@ -77,11 +77,25 @@ func (p *publisher) know(ctx context.Context, topic string) (topicFacts, error) 
 		of := meta.Topics[topic]
 		if facts.partitions = len(of.Partitions); of.Err != nil {
 			facts.err = noTopic(topic, of.Err)
-			return nil
 		}
+		return nil
+	})
+	if err != nil || facts.err != nil {
+		return facts, err
+	}
+	p.asked[topic] = facts
+	return facts, p.learnLimit(ctx, topic)
+}
+
+// learnLimit asks how large a topic's batches may be. Who may not see that may still send.
+func (p *publisher) learnLimit(ctx context.Context, topic string) error {
+	return p.b.ask(ctx, func(ctx context.Context, admin *kadm.Client) error {
 		about, err := admin.DescribeTopicConfigs(ctx, topic)
-		if err != nil || len(about) == 0 {
-			return nil //nolint:nilerr // who may not see configs may still send
+		if err != nil && isDown(err) {
+			return err
+		}
+		if len(about) == 0 {
+			return nil
 		}
 		for _, setting := range about[0].Configs {
 			if n, err := strconv.ParseInt(value(setting), 10, 32); err == nil && setting.Key == "max.message.bytes" {
@@ -90,10 +104,6 @@ func (p *publisher) know(ctx context.Context, topic string) (topicFacts, error) 
 		}
 		return nil
 	})
-	if err == nil && facts.err == nil {
-		p.asked[topic] = facts
-	}
-	return facts, err
 }
 
 func value(c kadm.Config) string {
@@ -109,15 +119,15 @@ func (p *publisher) Send(ctx context.Context, m *brokers.Outgoing, done func(bro
 	if err != nil {
 		return err
 	}
-	headers, err := headers(m.Message.Headers)
+	headers, refusal := headers(m.Message.Headers)
 	switch {
 	case facts.err != nil:
-		err = facts.err
-	case m.To.Partition != nil && int(*m.To.Partition) >= facts.partitions:
-		err = fmt.Errorf("topic %q has %d partitions, and none with the number %d", m.To.Topic, facts.partitions, *m.To.Partition)
+		refusal = facts.err
+	case m.To.Partition != nil && (*m.To.Partition < 0 || int(*m.To.Partition) >= facts.partitions):
+		refusal = fmt.Errorf("topic %q has %d partitions, and none with the number %d", m.To.Topic, facts.partitions, *m.To.Partition)
 	}
-	if err != nil {
-		done(brokers.Result{Status: brokers.StatusRefused, Err: err})
+	if refusal != nil {
+		done(brokers.Result{Status: brokers.StatusRefused, Err: refusal})
 		return nil
 	}
 	r := &kgo.Record{Topic: m.To.Topic, Key: m.Message.Key, Value: m.Message.Body, Headers: headers, Partition: noPartition}

@@ -209,31 +209,38 @@ func (e *edges) resolve(ctx context.Context, admin *kadm.Client, at brokers.Posi
 	for topic, partitions := range e.start {
 		for partition, start := range partitions {
 			end := e.end[topic][partition]
-			offset := start
+			offset := end
 			switch at.At {
-			case brokers.AtEnd:
-				offset = end
-			case brokers.AtLast:
-				offset = end - at.Offset
-			case brokers.AtOffset:
-				offset = at.Offset
-				if of, ok := at.Offsets[partition]; ok {
-					offset = of
-				}
 			case brokers.AtTime:
 				if o, ok := times.Lookup(topic, partition); ok && o.Err == nil && o.Offset >= 0 {
 					offset = o.Offset
-				} else {
-					offset = end
 				}
-			case brokers.AtStart:
 			default:
-				if until {
-					offset = end
-				}
+				offset = placed(at, partition, start, end, until)
 			}
 			out.set(topic, partition, max(start, min(offset, end)))
 		}
 	}
 	return out, nil
+}
+
+// placed is the offset of a position that is no time.
+func placed(at brokers.Position, partition int32, start, end int64, until bool) int64 {
+	switch at.At {
+	case brokers.AtStart:
+		return start
+	case brokers.AtEnd:
+		return end
+	case brokers.AtLast:
+		return end - at.Offset
+	case brokers.AtOffset:
+		if of, ok := at.Offsets[partition]; ok {
+			return of
+		}
+		return at.Offset
+	}
+	if until {
+		return end
+	}
+	return start
 }

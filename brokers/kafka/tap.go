@@ -78,7 +78,10 @@ func (b *Broker) Tap(ctx context.Context, from brokers.Source, o brokers.TapOpti
 	}
 	ends, err := b.ends(ctx, from, true)
 	if err != nil {
-		return ifAlive(ctx, err)
+		if ctx.Err() != nil {
+			err = nil // it was ended before it began
+		}
+		return err
 	}
 	t.next = ends
 	client, err := b.client(append(reading(o.Uncommitted), kgo.ConsumePartitions(ends.assignment()), kgo.WithHooks(&t.health))...)
@@ -88,13 +91,6 @@ func (b *Broker) Tap(ctx context.Context, from brokers.Source, o brokers.TapOpti
 	defer client.Close()
 	emit(brokers.TapBatch{Notes: t.notes()})
 	return t.run(ctx, client)
-}
-
-func ifAlive(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func (t *tap) notes() []brokers.Note {

@@ -170,7 +170,6 @@ func (b *Broker) consumed(ctx context.Context, c *conn, queue string, start any,
 		}
 	}()
 	var got taken
-	var messages []brokers.Message
 	silence := time.NewTimer(streamSilence)
 	defer silence.Stop()
 	for {
@@ -184,19 +183,10 @@ func (b *Broker) consumed(ctx context.Context, c *conn, queue string, start any,
 		case <-buf.wake:
 		}
 		buf.take(&got)
-		if messages = messages[:0]; len(got.items) == 0 {
+		if len(got.items) == 0 {
 			continue
 		}
-		for i := range got.items {
-			var m brokers.Message
-			if err := got.items[i].message(&m, time.Time{}); err == nil {
-				m.Queue = queue
-				if from, ok := start.(int64); !ok || m.Offset >= from { // a chunk may begin before it
-					messages = append(messages, m)
-				}
-			}
-		}
-		if len(messages) > 0 && !f(messages) {
+		if messages := streamed(got.items, queue, start); len(messages) > 0 && !f(messages) {
 			return nil
 		}
 		if err := ch.send(&wire.BasicAck{DeliveryTag: got.items[len(got.items)-1].Tag, Multiple: true}); err != nil {
@@ -204,4 +194,18 @@ func (b *Broker) consumed(ctx context.Context, c *conn, queue string, start any,
 		}
 		silence.Reset(streamSilence)
 	}
+}
+
+// streamed are the messages from start on: a stream comes in chunks, which may begin before it.
+func streamed(items []content, queue string, start any) []brokers.Message {
+	messages := make([]brokers.Message, 0, len(items))
+	from, exact := start.(int64)
+	for i := range items {
+		var m brokers.Message
+		if items[i].message(&m, time.Time{}) == nil && (!exact || m.Offset >= from) {
+			m.Queue = queue
+			messages = append(messages, m)
+		}
+	}
+	return messages
 }

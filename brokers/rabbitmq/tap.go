@@ -36,7 +36,6 @@ type buffer struct {
 	items []content
 	bytes int
 	lost  int64
-	since time.Time // when the last ones came
 	ends  []mark
 }
 
@@ -316,20 +315,7 @@ func (t *tap) pass(ch *channel) error {
 		if len(ends) > 0 {
 			at = ends[0].time
 		}
-		var m brokers.Message
-		if err := t.taken.items[i].message(&m, at); err != nil {
-			continue // a broker does not pass on what is no message
-		}
-		if t.plan.firehose {
-			traced(&m)
-		}
-		if t.plan.stream != "" {
-			m.Queue = t.plan.stream
-			t.next = m.Offset + 1
-		}
-		if t.plan.keep == nil || t.plan.keep(&m) {
-			t.batch = append(t.batch, m)
-		}
+		t.add(&t.taken.items[i], at)
 	}
 	if len(t.batch) > 0 || t.taken.lost > 0 {
 		t.emit(brokers.TapBatch{Messages: t.batch, Lost: t.taken.lost})
@@ -339,6 +325,23 @@ func (t *tap) pass(ch *channel) error {
 		return ch.send(&wire.BasicAck{DeliveryTag: t.taken.items[n-1].Tag, Multiple: true})
 	}
 	return nil
+}
+
+// add appends a content to the batch as the message that it is.
+func (t *tap) add(c *content, at time.Time) {
+	t.batch = append(t.batch, brokers.Message{})
+	m := &t.batch[len(t.batch)-1]
+	err := c.message(m, at)
+	if err == nil && t.plan.firehose {
+		traced(m)
+	}
+	if err == nil && t.plan.stream != "" {
+		m.Queue = t.plan.stream
+		t.next = m.Offset + 1
+	}
+	if err != nil || t.plan.keep != nil && !t.plan.keep(m) { // a broker does not pass on what is no message
+		t.batch = t.batch[:len(t.batch)-1]
+	}
 }
 
 func (t *tap) streamStart() any {
