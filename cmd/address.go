@@ -89,7 +89,7 @@ func (s *brokerSet) resolve(text string, kinds ...brokers.SourceKind) (place, er
 		kinds = []brokers.SourceKind{brokers.SourceQueue, brokers.SourceExchange, brokers.SourceTopic, brokers.SourceAll}
 	}
 	if a.kind != "" && !slices.Contains(kinds, a.kind) {
-		return place{}, usageError(fmt.Sprintf("%s: this takes no %s", text, a.kind), "It takes: "+kindsText(kinds)+".")
+		return place{}, usageError(fmt.Sprintf("%s: this takes no %s", text, a.kind), "It takes: "+strings.Join(plainKinds(kinds), ", ")+".")
 	}
 	found := s.find(a, kinds)
 	if len(found) == 0 && a.broker == "" {
@@ -111,16 +111,16 @@ func (s *brokerSet) resolve(text string, kinds ...brokers.SourceKind) (place, er
 	return place{}, usageError(fmt.Sprintf("%q may be %d things", text, len(found)), "Write "+strings.Join(names, " or ")+".")
 }
 
-func kindsText(kinds []brokers.SourceKind) string {
+// plainKinds names kinds as people do.
+func plainKinds(kinds []brokers.SourceKind) []string {
 	var texts []string
 	for _, k := range kinds {
 		if k == brokers.SourceAll {
-			texts = append(texts, "a broker")
-			continue
+			k = "broker"
 		}
-		texts = append(texts, map[bool]string{true: "an ", false: "a "}[k == brokers.SourceExchange]+string(k))
+		texts = append(texts, string(k))
 	}
-	return strings.Join(texts, ", ")
+	return texts
 }
 
 // find returns what bears exactly that name or, where nothing does, what does once a suffix is taken off.
@@ -228,7 +228,7 @@ func (s *brokerSet) unknown(a address, kinds []brokers.SourceKind) error {
 	}
 	what := string(a.kind)
 	if what == "" {
-		what = strings.TrimPrefix(strings.TrimPrefix(strings.ReplaceAll(kindsText(kinds), ", a", " or a"), "an "), "a ")
+		what = strings.Join(plainKinds(kinds), " or ")
 	}
 	name := a.rest
 	if a.kind == brokers.SourceTopic || a.kind == brokers.SourceExchange {

@@ -32,6 +32,9 @@ func ask(ctx context.Context, all []brokers.Broker) (*brokerSet, error) {
 		s.all = append(s.all, known)
 		wg.Go(func() {
 			known.topology, known.err = b.Topology(ctx)
+			if known.topology == nil && known.err == nil { // a session of another version of msdev
+				known.err = errors.New("it does not say what it holds")
+			}
 			known.info = b.Info()
 		})
 	}
