@@ -189,20 +189,25 @@ func outlivesItsProcess(t *testing.T, r rabbit) {
 }
 
 func outlivesItsBroker(t *testing.T, r rabbit) {
-	const n = 400
+	const n = 3000
 	l := r.dead(t, brokers.QuorumQueue, n)
 	journal := filepath.Join(t.TempDir(), "redrive")
 	d := redrive(r, l.dead, journal)
-	d.Pace = brokers.Pace{Rate: 2000}
+	d.Pace = brokers.Pace{Rate: 1000}
+	killed := make(chan struct{})
 	twice := map[string]bool{}
 	p, err := d.Run(bounded(t), new(brokers.Control), func(o brokers.Outcome) {
 		if o.Again > 0 {
 			twice[string(o.Found.Body)] = true
 		}
 		if o.N == 100 && o.Again == 0 {
-			r.kill(t)
+			go func() { // it goes on sending meanwhile
+				defer close(killed)
+				r.kill(t)
+			}()
 		}
 	})
+	<-killed
 	if err != nil {
 		t.Fatalf("%+v %v", p, err)
 	}
