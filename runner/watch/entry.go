@@ -17,6 +17,7 @@ type Entry struct {
 	Time  int64       `json:"time,omitempty"` // of files: when it was last written, in nanoseconds since 1970
 	Hash  uint64      `json:"hash,omitempty"` // of files: xxHash64 of the content; 0 where it was not read (yet)
 	Link  string      `json:"link,omitempty"` // of links: what they point to
+	inode uint64      // of files
 	young bool        // written so shortly before it was read that a later write may bear the same time
 }
 
@@ -44,14 +45,14 @@ func (e Entry) same(o Entry) bool {
 	if e.Kind != File || e.Hash != 0 && o.Hash != 0 {
 		return e.Hash == o.Hash
 	}
-	return e.Time == o.Time
+	return e.Time == o.Time && (e.inode == o.inode || e.inode == 0 || o.inode == 0)
 }
 
 // entryOf makes an entry of what the system says of a path; a zero Kind is what is no entry.
 func entryOf(path string, info fs.FileInfo) Entry {
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
-		return Entry{Kind: File, Mode: mode.Perm(), Size: info.Size(), Time: info.ModTime().UnixNano(),
+		return Entry{Kind: File, Mode: mode.Perm(), Size: info.Size(), Time: info.ModTime().UnixNano(), inode: inode(info),
 			young: time.Since(info.ModTime()) < coarse}
 	case mode.IsDir():
 		return Entry{Kind: Folder, Mode: mode.Perm()}

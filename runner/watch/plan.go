@@ -14,15 +14,17 @@ import (
 func (s *state) plan(trees []Tree) error { return s.set(trees, false) }
 
 // replan reads all rules again. Where they cannot be read those of before hold on, and the user is told.
-func (s *state) replan() {
+func (s *state) replan() bool {
 	trees := make([]Tree, 0, len(s.trees))
 	for _, t := range s.trees {
 		trees = append(trees, t.Tree)
 	}
+	err := s.set(trees, true)
 	var told *Error
-	if err := s.set(trees, true); errors.As(err, &told) {
+	if errors.As(err, &told) {
 		s.warn(told)
 	}
+	return err == nil
 }
 
 // set looks at all trees anew. What is new in a tree that was there before is told as created if the rules of before admitted

@@ -40,17 +40,22 @@ func (w *Watcher) batch() []Change {
 	return w.state.tell()
 }
 
-// gitPatience is how long a batch waits for git at most, and how old a lock may be to be believed.
-const gitPatience = 10 * time.Second
-
-// fewPaths is how many paths are no checkout: git's lock is taken by a mere `git status` as well.
-const fewPaths = 10
+// How long a batch waits for git at most. Few paths may be an edit while a commit's hooks run, or the first files of a checkout.
+const (
+	gitPatience = 10 * time.Second // that is also how old a lock may be to be believed
+	fewPatience = 500 * time.Millisecond
+	fewPaths    = 10
+)
 
 // held tells whether git is at work on a tree: a branch that is switched is one batch.
 func (w *Watcher) held(first time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.state.dirty) < fewPaths || time.Since(first) > gitPatience {
+	patience := gitPatience
+	if len(w.state.dirty) < fewPaths {
+		patience = fewPatience
+	}
+	if time.Since(first) > patience {
 		return false
 	}
 	for lock := range w.state.locks {
@@ -95,7 +100,7 @@ func (w *Watcher) hashAll(ctx context.Context) {
 		}
 		sum := hash(path, was.Size)
 		info, err := os.Stat(path)
-		if err != nil || info.Size() != was.Size || info.ModTime().UnixNano() != was.Time {
+		if err != nil || info.Size() != was.Size || info.ModTime().UnixNano() != was.Time || inode(info) != was.inode {
 			continue // it may not be what the plan found any more
 		}
 		w.mu.Lock()

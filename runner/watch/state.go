@@ -144,6 +144,13 @@ func (s *state) look() {
 			s.unwatchBelow(path)
 		}
 	}
+	if s.anew { // a plan looks at everything
+		s.anew = false
+		if s.replan() {
+			clear(s.dirty)
+			return
+		}
+	}
 	deep := ""
 	for _, path := range paths {
 		if _, seen := relative(deep, path); deep != "" && seen {
@@ -159,10 +166,6 @@ func (s *state) look() {
 	if len(paths) > 0 {
 		s.watchPlain()
 		s.tellLimit()
-	}
-	if s.anew {
-		s.anew = false
-		s.replan()
 	}
 }
 
@@ -236,7 +239,7 @@ func (s *state) hashOf(path string, old *node, now Entry, how visit) uint64 {
 		old = s.prior[path]
 	}
 	switch {
-	case old != nil && old.entry.Kind == File && !how.read && !old.entry.young && old.entry.Size == now.Size && old.entry.Time == now.Time:
+	case old != nil && old.entry.Kind == File && !how.read && !old.entry.young && old.entry.Size == now.Size && old.entry.Time == now.Time && old.entry.inode == now.inode:
 		return old.entry.Hash
 	case how.first:
 		s.unhashed = append(s.unhashed, path)

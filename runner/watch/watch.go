@@ -12,7 +12,7 @@ import (
 // Tree is a folder, or a single file, whose changes are asked for.
 type Tree struct {
 	Name      string   // the caller's own key: a change carries the names of the trees that it belongs to
-	Root      string   // absolute; it need not exist yet
+	Root      string   // absolute; it need not exist yet, and may go and come back (but is not followed when a folder above it is renamed)
 	Ignore    []Rules  // what is left out: a path that one of them ignores, and all below it
 	Include   []string // where not empty, only paths that match one of these are told of; patterns as in Rules, relative to Root
 	GitIgnore bool     // leave out what git leaves out: .gitignore files from the repository's top down, and info/exclude
