@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -92,8 +93,14 @@ func (w *wiring) addEngine(ctx context.Context, p *runner.Project) error {
 		return err
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.engine = engine
+	exposed := maps.Clone(w.exposed)
+	w.mu.Unlock()
+	for service, ports := range exposed { // its containers will ask for what runs already
+		if err := engine.Expose(ctx, service, ports); err != nil {
+			return errors.Join(err, engine.Close())
+		}
+	}
 	return nil
 }
 

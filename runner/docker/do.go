@@ -132,10 +132,7 @@ func (r *Runtime) start(ctx context.Context, a runner.Action) ([]runner.Observat
 	s, ours := r.project().Compose.Services[a.Service]
 	before, known := r.known.get(a.Instance)
 	if ours {
-		if err := r.relays.meet(ctx, a.Service); err != nil {
-			return nil, err
-		}
-		if err := r.copyFiles(ctx, s, a.Instance); err != nil {
+		if err := r.prepare(ctx, s, a.Instance); err != nil {
 			return nil, err
 		}
 		if publishesRange(s) { // the engine may give two starts the same port of a range
@@ -173,6 +170,14 @@ func (r *Runtime) start(ctx context.Context, a runner.Action) ([]runner.Observat
 		return []runner.Observation{{Gone: a.Instance}}, nil
 	}
 	return []runner.Observation{{Instance: &in}}, nil
+}
+
+// prepare brings about what a container finds when it starts: the names of services that run elsewhere, and files.
+func (r *Runtime) prepare(ctx context.Context, s types.ServiceConfig, id string) error {
+	if err := r.relays.meet(ctx, s.Name); err != nil {
+		return err
+	}
+	return r.copyFiles(ctx, s, id)
 }
 
 // publishesRange tells whether the engine has a choice of ports.

@@ -97,7 +97,7 @@ func (r *Runtime) makeRelay(ctx context.Context, s *standIn, found map[string]ru
 		Config: &container.Config{
 			Image: image, Entrypoint: []string{"/" + relayProgram}, Cmd: []string{RelayVerb}, Env: []string{"GODEBUG=netdns=go"},
 			OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true,
-			Labels: map[string]string{labelProject: r.project().Name, labelService: s.service, labelOneOff: "True", labelNumber: "1", labelVersion: composeVersion, labelRelay: s.service},
+			Labels: map[string]string{labelProject: r.project().Name, labelService: s.service, labelOneOff: "True", labelNumber: "1", labelVersion: composeVersion, labelHash: image, labelRelay: s.service},
 		},
 		HostConfig: &container.HostConfig{
 			AutoRemove: true, NetworkMode: container.NetworkMode(first.network), ReadonlyRootfs: true, LogConfig: container.LogConfig{Type: "none"},

@@ -134,7 +134,7 @@ func (rs *relays) meet(ctx context.Context, service string) error {
 	if rs.r.starts != nil {
 		if err := rs.r.starts(service); err != nil {
 			return &runner.Error{Kind: runner.ErrFailed, Service: service, Err: err, Msg: fmt.Sprintf("service %q cannot be reached where its callers expect it: %v", service, err),
-				Hint: "End what listens there, or start its callers again: they learn of another address."}
+				Hint: fmt.Sprintf("End what listens there, then start it again: `msdev start %s`.", service)}
 		}
 	}
 	rs.mu.Lock()

@@ -2,8 +2,12 @@ package process
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
+
+	"msdev/runner"
 )
 
 // finder is what a native service asks for the others. r.mu is held.
@@ -16,6 +20,9 @@ func (r *Runtime) finder() finder {
 		}
 		if !native(service) {
 			return peer(service, port)
+		}
+		if port > 0 && ports.find(service, port) == nil {
+			ports.book.Fix(service, port, port) // callers keep to it, wherever the service moves
 		}
 		return ports.address(service, port), true
 	}
@@ -34,15 +41,50 @@ func (r *Runtime) Address(service string, port int) string {
 	return r.planned.Load().address(service, port) // without the lock: what is asked here may be waited for by who holds it
 }
 
-// expose makes an instance's service known to those that run elsewhere.
+// expose makes an instance's service known to those that run elsewhere, at the ports that the file declares for it and at those
+// at which other services of the file call it.
 func (r *Runtime) expose(ctx context.Context, in *instance) error {
+	service := in.state.Service // it never changes, nor do the ports
 	var ports []int
-	for _, e := range in.ports { // they never change
+	for _, e := range in.ports {
 		if e.protocol == "tcp" {
 			ports = append(ports, e.target)
 		}
 	}
-	return r.options.Expose(ctx, in.state.Service, ports) // nor does the service's name
+	r.mu.Lock()
+	ports = append(ports, called(r.project, r.ports.names, service)...)
+	r.mu.Unlock()
+	slices.Sort(ports)
+	return r.options.Expose(ctx, service, slices.Compact(ports))
+}
+
+// called are the ports of a service that the settings of others name.
+func called(p *runner.Project, names map[string]string, service string) []int {
+	var ports []int
+	note := func(name string, port int) (string, bool) {
+		if names[name] == service && 0 < port && port <= 65535 {
+			ports = append(ports, port)
+		}
+		return "", false
+	}
+	for other, s := range p.Compose.Services {
+		if other == service {
+			continue
+		}
+		env := map[string]string{}
+		for key, value := range s.Environment {
+			if value != nil {
+				env[key] = *value
+			}
+		}
+		maps.Copy(env, p.Services[other].Env)
+		rewritePairs(env, note)
+		run := p.Services[other].Run
+		for _, text := range slices.Concat(slices.Collect(maps.Values(env)), s.Command, s.Entrypoint, run.Args, []string{run.Line}) {
+			rewrite(text, note)
+		}
+	}
+	return ports
 }
 
 // withdraw forgets a service for those that run elsewhere, when it has no instance left.

@@ -50,10 +50,11 @@ func Greet(conn io.ReadWriteCloser, ports []int, doors []string, key Key, pass P
 	messages := json.NewDecoder(control)
 	var answer message
 	err = greet(control, func() error {
-		if err := h.tell(message{Hello: &hello{Ports: ports, Doors: doors, Key: key}}); err != nil {
-			return err
+		told := h.tell(message{Hello: &hello{Ports: ports, Doors: doors, Key: key}})
+		if err := messages.Decode(&answer); err != nil { // who cannot listen answers, and is gone before it is clear that it was told
+			return errors.Join(told, err)
 		}
-		return messages.Decode(&answer)
+		return nil
 	})
 	switch {
 	case err != nil:

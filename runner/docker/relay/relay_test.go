@@ -16,7 +16,7 @@ import (
 type pair struct {
 	host  *Host
 	ports []int
-	ended chan error // the program
+	ended chan struct{} // closed when the program has ended
 }
 
 func freePorts(t *testing.T, n int) []int {
@@ -36,10 +36,14 @@ func freePorts(t *testing.T, n int) []int {
 // start connects a program with a host. The service answers with the port, and then with what it was sent.
 func start(t *testing.T, doors []string, key Key, pass Pass) *pair {
 	t.Helper()
-	p := &pair{ports: freePorts(t, 2), ended: make(chan error, 1)}
+	p := &pair{ports: freePorts(t, 2), ended: make(chan struct{})}
 	in, toProgram := io.Pipe()
 	fromProgram, out := io.Pipe()
-	go func() { p.ended <- Program(t.Context(), in, out); _ = in.Close() }()
+	go func() {
+		defer close(p.ended)
+		_ = Program(t.Context(), in, out) // its end is that of its input
+		_ = in.Close()
+	}()
 	host, err := Greet(duplex{fromProgram, toProgram}, p.ports, doors, key, pass)
 	if err != nil {
 		t.Fatal(err)
@@ -266,8 +270,8 @@ func TestTakenPort(t *testing.T) {
 func TestEndOfInput(t *testing.T) {
 	in, toProgram := io.Pipe()
 	fromProgram, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- Program(t.Context(), in, out) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = Program(t.Context(), in, out) }()
 	host, err := Greet(duplex{fromProgram, toProgram}, nil, nil, NewKey(), answer)
 	if err != nil {
 		t.Fatal(err)
