@@ -68,6 +68,13 @@ func (p *Pick) Run(ctx context.Context) (picked Picked, err error) {
 	return picked, nil
 }
 
+// SameAs is a Pick.Want for a message that was seen before: equal in all that stays when a queue hands it out again. Of
+// several that are equal the first is meant.
+func SameAs(m *Message) func(*Message) bool {
+	want := fingerprint(m)
+	return func(m *Message) bool { return fingerprint(m) == want }
+}
+
 // Delete is a Pick.Do that removes the message.
 func Delete(context.Context, *Message) (Settlement, error) { return Remove, nil }
 

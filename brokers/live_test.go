@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,6 +87,7 @@ func listen(t *testing.T) net.Listener {
 func realRabbit(t *testing.T, line string) rabbit {
 	t.Helper()
 	r := testenv.RabbitMQ(t, line)
+	var mu sync.Mutex // a restart may move it
 	host := func(address string) string {
 		u, err := url.Parse(address)
 		if err != nil {
@@ -95,7 +97,9 @@ func realRabbit(t *testing.T, line string) rabbit {
 		return u.Host
 	}
 	first := host(r.AMQP)
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) { // a restart may move it
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		to := host(r.Management)
 		if address == first {
 			to = host(r.AMQP)
@@ -104,7 +108,14 @@ func realRabbit(t *testing.T, line string) rabbit {
 	}
 	return rabbit{
 		Broker: connect(t, rabbitmq.Options{URL: r.AMQP, Management: r.Management, Dial: dial}), url: r.AMQP,
-		kill: func(t *testing.T) { t.Helper(); r.Restart(t, "kill") },
+		kill: func(t *testing.T) {
+			t.Helper()
+			next := r
+			next.Restart(t, "kill")
+			mu.Lock()
+			defer mu.Unlock()
+			r = next
+		},
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 // A queue's message is taken, sent, confirmed, noted in the journal, and only then removed from the queue, in this order. So
 // none is lost, and a Redrive that was killed, or lost its brokers, and is run again with the same journal sends at most those
 // twice whose confirmation it did not come to note: those under way. What is not confirmed, or not wanted by the filter, is
-// given back to its queue at the end. What dies again meanwhile and comes back is left for the next run.
+// given back to its queue at the end, which a quorum queue counts as a delivery in vain. What dies again meanwhile and comes
+// back is left for the next run.
 //
 // A topic's records stay. The journal notes each that was confirmed, and these are passed over in every further run with it.
 type Redrive struct {
@@ -42,6 +43,14 @@ func (r *Redrive) Run(ctx context.Context, c *Control, each func(Outcome)) (Prog
 	}
 	p, err := r.run(ctx, c, each, notes)
 	return p, errors.Join(err, notes.close(r.Source.Kind == SourceQueue))
+}
+
+// Rehearse is Replay.Rehearse over at most so many of the dead letters. It looks at a queue as ReadOptions tell, and counts
+// what an earlier run with the same journal has done as well.
+func (r *Redrive) Rehearse(ctx context.Context, most, sample int) (Rehearsal, error) {
+	look := r.Replay
+	look.From = FromBroker(r.Broker, r.Source, ReadOptions{Limit: most})
+	return look.Rehearse(ctx, sample)
 }
 
 func (r *Redrive) run(ctx context.Context, c *Control, each func(Outcome), notes *notes) (Progress, error) {

@@ -56,6 +56,7 @@ func redrives(t *testing.T, r rabbit) {
 		t.Run(string(kind)+", wanted ones go back and others stay", func(t *testing.T) { wantedGoBack(t, r, kind) })
 	}
 	t.Run("what cannot be routed stays", func(t *testing.T) { unroutableStays(t, r) })
+	t.Run("what dies again is left", func(t *testing.T) { diesAgain(t, r) })
 	t.Run("abort and go on", func(t *testing.T) { abortAndGoOn(t, r) })
 	t.Run("a killed process", func(t *testing.T) { outlivesItsProcess(t, r) })
 	if r.kill != nil { // one inside this process cannot be killed alone
@@ -114,6 +115,23 @@ func unroutableStays(t *testing.T, r rabbit) {
 	if got := bodies(r.drain(t, l.dead)); !reflect.DeepEqual(got, []string{"0", "1", "2"}) {
 		t.Errorf("stayed: %v", got)
 	}
+}
+
+func diesAgain(t *testing.T, r rabbit) {
+	l := r.dead(t, brokers.ClassicQueue, 30)
+	grave := name("grave")
+	r.apply(t, brokers.Change{Kind: brokers.CreateQueue, Queue: brokers.Queue{Name: grave, Durable: true, Type: brokers.ClassicQueue,
+		Arguments: brokers.Arguments{"x-message-ttl": 0, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": l.dead}}})
+	d := redrive(r, l.dead, "")
+	d.Target = brokers.Mapping{Kind: brokers.ToQueue, Queue: grave}
+	if look, err := d.Rehearse(bounded(t), 1000, 3); err != nil || look.Count != 30 || look.Targets["queue "+grave] != 30 || len(look.Sample) != 3 {
+		t.Errorf("%+v %v", look, err)
+	}
+	d.Pace = brokers.Pace{Rate: 1000} // so that they die while it runs
+	if p, err := d.Run(bounded(t), new(brokers.Control), nil); err != nil || p.Confirmed != 30 {
+		t.Errorf("%+v %v", p, err)
+	}
+	r.awaitReady(t, l.dead, 30)
 }
 
 func abortAndGoOn(t *testing.T, r rabbit) {
@@ -243,7 +261,7 @@ func pickOne(t *testing.T, r rabbit) {
 	if _, err := pick.Run(bounded(t)); err == nil || !strings.Contains(err.Error(), "it stays where it is") {
 		t.Errorf("moved to nowhere: %v", err)
 	}
-	pick.Want = is("nothing")
+	pick.Want = brokers.SameAs(&brokers.Message{})
 	if got, err := pick.Run(bounded(t)); err != nil || got.Found || got.Disturbed != 4 {
 		t.Errorf("%+v %v", got, err)
 	}
