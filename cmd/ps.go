@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,20 +16,26 @@ import (
 
 // psRow is one instance, with the keys that `docker compose ps --format json` has.
 type psRow struct {
-	CreatedAt  string
-	ExitCode   int
-	Health     string
-	ID         string
-	Image      string
-	Name       string
-	Names      string
-	Ports      string
-	Project    string
-	Publishers []publisher
-	RunningFor string
-	Service    string
-	State      string
-	Status     string
+	Command      string
+	CreatedAt    string
+	ExitCode     int
+	Health       string
+	ID           string
+	Image        string
+	Labels       string
+	LocalVolumes string
+	Mounts       string
+	Name         string
+	Names        string
+	Networks     string
+	Ports        string
+	Project      string
+	Publishers   []publisher
+	RunningFor   string
+	Service      string
+	Size         string
+	State        string
+	Status       string
 }
 
 // publisher is one published port.
@@ -89,12 +96,16 @@ func (a *app) ps(o psOptions, services []string) error {
 		if services, err = chosen(st, services); err != nil {
 			return err
 		}
-		return a.printPs(o, o.rows(st, services, time.Now()))
+		details, err := c.Details(ctx)
+		if err != nil {
+			return err
+		}
+		return a.printPs(o, o.rows(st, services, details, time.Now()))
 	})
 }
 
 // rows are the instances that the flags choose.
-func (o *psOptions) rows(st session.State, services []string, now time.Time) []psRow {
+func (o *psOptions) rows(st session.State, services []string, details map[string]runner.Detail, now time.Time) []psRow {
 	var rows []psRow
 	for _, s := range st.Services {
 		if !slices.Contains(services, s.Service) || s.Orphan && !o.orphans {
@@ -102,7 +113,7 @@ func (o *psOptions) rows(st session.State, services []string, now time.Time) []p
 		}
 		for _, in := range s.Instances {
 			if o.chooses(in) {
-				rows = append(rows, o.row(st.Project, in, now))
+				rows = append(rows, o.row(st.Project, in, details[in.ID], now))
 			}
 		}
 	}
@@ -116,12 +127,33 @@ func (o *psOptions) chooses(in runner.Instance) bool {
 	return o.all || in.Alive()
 }
 
-func (o *psOptions) row(project string, in runner.Instance, now time.Time) psRow {
-	row := psRow{
-		CreatedAt: in.CreatedAt.Local().Format("2006-01-02 15:04:05 -0700 MST"), ExitCode: in.ExitCode, Health: string(in.Health), ID: in.ID, Image: in.Image,
-		Name: in.Name, Names: in.Name, Ports: published(in.Ports), Project: project, Publishers: []publisher{},
-		RunningFor: ago(now.Sub(in.CreatedAt)) + " ago", Service: in.Service, State: string(in.State), Status: status(in, now),
+func (o *psOptions) row(project string, in runner.Instance, d runner.Detail, now time.Time) psRow {
+	cut := func(text string, most int) string {
+		if runes := []rune(text); !o.noTrunc && len(runes) > most {
+			return string(runes[:most-1]) + "…"
+		}
+		return text
 	}
+	row := psRow{
+		CreatedAt: in.CreatedAt.Local().Format("2006-01-02 15:04:05 -0700 MST"), ExitCode: in.ExitCode,
+		Health: string(in.Health), ID: in.ID, Image: in.Image, LocalVolumes: strconv.Itoa(d.LocalVolumes),
+		Name: in.Name, Names: in.Name, Networks: strings.Join(d.Networks, ","), Ports: published(in.Ports), Project: project, Publishers: []publisher{},
+		RunningFor: ago(now.Sub(in.CreatedAt)) + " ago", Service: in.Service, Size: "0B", State: string(in.State), Status: status(in, now),
+	}
+	if d.Command != "" {
+		row.Command = `"` + cut(d.Command, commandWidth) + `"`
+	}
+	var labels []string
+	for name, value := range d.Labels {
+		labels = append(labels, name+"="+value)
+	}
+	slices.Sort(labels)
+	row.Labels = strings.Join(labels, ",")
+	mounts := make([]string, len(d.Mounts))
+	for i, m := range d.Mounts {
+		mounts[i] = cut(m, mountWidth)
+	}
+	row.Mounts = strings.Join(mounts, ",")
 	if !o.noTrunc && len(row.ID) > 12 {
 		row.ID = row.ID[:12]
 	}
@@ -130,6 +162,12 @@ func (o *psOptions) row(project string, in runner.Instance, now time.Time) psRow
 	}
 	return row
 }
+
+// How much of a command and of a mount Compose shows.
+const (
+	commandWidth = 20
+	mountWidth   = 15
+)
 
 // status is what the engine says of a container, in its words.
 func status(in runner.Instance, now time.Time) string {
@@ -175,7 +213,7 @@ func (a *app) printPs(o psOptions, rows []psRow) error {
 		}
 		return nil
 	}
-	return list(a.out, o.format, rows, []string{"NAME", "IMAGE", "SERVICE", "CREATED", "STATUS", "PORTS"}, func(r psRow) []string {
-		return []string{r.Name, r.Image, r.Service, r.RunningFor, r.Status, r.Ports}
+	return list(a.out, o.format, rows, []string{"NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS"}, func(r psRow) []string {
+		return []string{r.Name, r.Image, r.Command, r.Service, r.RunningFor, r.Status, r.Ports}
 	})
 }

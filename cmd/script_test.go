@@ -92,7 +92,7 @@ func params(t *testing.T, dir, host string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession, "start": start, "door": door, "signal": sendSignal, "ends": ends,
+			"exits": exits, "until": until, "seen": seen, "taken": taken, "killsession": killSession, "start": start, "door": door, "signal": sendSignal, "ends": ends, "sameps": samePs,
 		},
 	}
 }

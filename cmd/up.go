@@ -224,6 +224,25 @@ func (r *run) warn(ctx context.Context, c *session.Client) {
 		return
 	}
 	r.app.warn(slices.DeleteFunc(st.Warnings, func(w string) bool { return slices.Contains(r.project.Warnings, w) })...)
+	if names := r.orphans(st); len(names) > 0 {
+		r.app.warn(fmt.Sprintf("there are containers of services that are not in the compose file: %s. If they were removed or renamed there, --remove-orphans removes them.", strings.Join(names, ", ")))
+	}
+}
+
+// orphans are the instances of services that are not in the files at all, unless the user wants to hear nothing of them.
+func (r *run) orphans(st session.State) []string {
+	if ignore, _ := strconv.ParseBool(r.app.env("COMPOSE_IGNORE_ORPHANS")); ignore || r.options.RemoveOrphans {
+		return nil
+	}
+	var names []string
+	for _, s := range st.Services {
+		if s.Orphan && !slices.Contains(r.project.Names(), s.Service) {
+			for _, in := range s.Instances {
+				names = append(names, in.Name)
+			}
+		}
+	}
+	return names
 }
 
 // detached comes back when everything was started or, with --wait, is ready.

@@ -18,6 +18,7 @@ const (
 	OpStart         Op = "start"          // Instance
 	OpStop          Op = "stop"           // Instance: its stop signal, then kill after Timeout
 	OpKill          Op = "kill"           // Instance: at once
+	OpSignal        Op = "signal"         // Instance: Signal, whatever it makes of it
 	OpRemove        Op = "remove"         // Instance; with Volumes its anonymous volumes too
 	OpRemoveNetwork Op = "remove-network" // Key
 	OpRemoveVolume  Op = "remove-volume"  // Key
@@ -37,6 +38,7 @@ type Action struct {
 	Key      string         `json:"key,omitempty"`      // of a network or volume in the compose file
 	Replaces string         `json:"replaces,omitempty"` // ID of the instance that a create takes the place of: made beside it, the old one stopped and removed, then renamed
 	Timeout  *time.Duration `json:"timeout,omitempty"`  // grace period of a stop; nil is the service's own
+	Signal   string         `json:"signal,omitempty"`   // by name or number, as `stop_signal` has it
 	Volumes  bool           `json:"volumes,omitempty"`  // remove: anonymous volumes too; create: renew anonymous volumes
 	NoCache  bool           `json:"noCache,omitempty"`  // build
 	Swap     bool           `json:"swap,omitempty"`     // create: start it beside the one that it Replaces, and give it the traffic once it is ready; then the old one ends

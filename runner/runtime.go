@@ -61,6 +61,21 @@ type Describer interface {
 	Describe(ctx context.Context) (Description, error)
 }
 
+// Detailer is a Runtime that can tell more of its instances than is kept of them.
+type Detailer interface {
+	// Details tells of all instances of the project, by ID.
+	Details(ctx context.Context) (map[string]Detail, error)
+}
+
+// Detail is what only lists show of an instance.
+type Detail struct {
+	Command      string            `json:"command,omitempty"` // in one line
+	Labels       map[string]string `json:"labels,omitempty"`
+	Mounts       []string          `json:"mounts,omitempty"` // names of volumes, and paths of this machine
+	LocalVolumes int               `json:"localVolumes,omitempty"`
+	Networks     []string          `json:"networks,omitempty"` // names
+}
+
 // Description of a runtime, for people.
 type Description struct {
 	Name    string `json:"name"`    // "docker"

@@ -75,6 +75,13 @@ func (c *Client) State(ctx context.Context) (State, error) {
 	return s, err
 }
 
+// Details returns what only lists show of the project's instances, by ID.
+func (c *Client) Details(ctx context.Context) (map[string]runner.Detail, error) {
+	var all map[string]runner.Detail
+	err := c.call(ctx, "/details", nil, &all)
+	return all, err
+}
+
 // Watch calls fn with the whole state, and again at each change, at most 30 times a second, until ctx ends, fn fails or
 // the session ends (io.EOF).
 func (c *Client) Watch(ctx context.Context, fn func(State) error) error {

@@ -19,6 +19,7 @@ const (
 	VerbStop    Verb = "stop"    // stop instances, keep them
 	VerbRestart Verb = "restart" // stop and start
 	VerbKill    Verb = "kill"    // kill at once
+	VerbSignal  Verb = "signal"  // send Signal to instances that run
 	VerbPause   Verb = "pause"
 	VerbUnpause Verb = "unpause"
 	VerbWatch   Verb = "watch" // what becomes of changed files: see Watch
@@ -35,6 +36,7 @@ type Command struct {
 	Timeout  *time.Duration `json:"timeout,omitempty"` // grace period for stops; nil is each service's own
 	NoDeps   bool           `json:"noDeps,omitempty"`  // up, start, restart: do not start, and do not wait for, dependencies
 
+	Signal   string    `json:"signal,omitempty"`   // signal: its name or number
 	Watch    WatchMode `json:"watch,omitempty"`    // watch
 	Previous bool      `json:"previous,omitempty"` // restart: with the version from before the last reload
 

@@ -30,7 +30,7 @@ func (s *Session) do(ctx context.Context, cmd Command) (Result, error) {
 			return s.previous(ctx, cmd)
 		}
 		return s.set(ctx, cmd)
-	case VerbPause, VerbUnpause:
+	case VerbPause, VerbUnpause, VerbSignal:
 		return s.pause(ctx, cmd)
 	case VerbWatch:
 		return Result{}, s.watchCommand(ctx, cmd)
@@ -397,6 +397,7 @@ func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 	return Result{Changed: req.Scope}, nil
 }
 
+// pause pauses, unpauses or signals the instances of services.
 func (s *Session) pause(ctx context.Context, cmd Command) (Result, error) {
 	known := s.sup.Statuses(ctx)
 	names, err := s.named(cmd.Services, known)
@@ -404,8 +405,11 @@ func (s *Session) pause(ctx context.Context, cmd Command) (Result, error) {
 		return Result{}, err
 	}
 	op, state := runner.OpPause, runner.InstanceRunning
-	if cmd.Verb == VerbUnpause {
+	switch cmd.Verb {
+	case VerbUnpause:
 		op, state = runner.OpUnpause, runner.InstancePaused
+	case VerbSignal:
+		op = runner.OpSignal
 	}
 	var res Result
 	for _, st := range known {
@@ -413,7 +417,7 @@ func (s *Session) pause(ctx context.Context, cmd Command) (Result, error) {
 			if !slices.Contains(names, st.Service) || in.State != state {
 				continue
 			}
-			if err := s.sup.Act(ctx, runner.Action{Op: op, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Instance: in.ID, Name: in.Name}); err != nil {
+			if err := s.sup.Act(ctx, runner.Action{Op: op, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Instance: in.ID, Name: in.Name, Signal: cmd.Signal}); err != nil {
 				return res, err
 			}
 			res.Changed = append(res.Changed, in.Name)

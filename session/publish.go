@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
 	"time"
 
 	"msdev/runner"
@@ -59,6 +61,20 @@ func (s *Session) current() (State, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state, s.version
+}
+
+// serveDetails answers with what the runtimes can tell of their instances. One that does not answer is left out: that it does not is
+// in the state.
+func (s *Session) serveDetails(w http.ResponseWriter, r *http.Request) {
+	all := map[string]runner.Detail{}
+	for _, rt := range s.runtimes() {
+		if d, ok := rt.(runner.Detailer); ok {
+			if details, err := d.Details(r.Context()); err == nil {
+				maps.Copy(all, details)
+			}
+		}
+	}
+	reply(w, all, nil)
 }
 
 // rates are measured once a second while somebody watches.

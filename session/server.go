@@ -22,6 +22,7 @@ func (s *Session) Handler(ctx context.Context) http.Handler {
 	mux.HandleFunc("POST /exec", s.serveExec)
 	s.brokerRoutes(ctx, mux)
 	mux.HandleFunc("POST /environment", s.serveEnvironment)
+	mux.HandleFunc("POST /details", s.serveDetails)
 	mux.HandleFunc("POST /attach", func(w http.ResponseWriter, r *http.Request) { s.serveAttach(ctx, w, r) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.enter(1)

@@ -72,6 +72,8 @@ func (r *Runtime) doInstance(ctx context.Context, a runner.Action) ([]runner.Obs
 		if err == nil {
 			err = r.ended(ctx, a.Instance)
 		}
+	case runner.OpSignal:
+		_, err = r.api.ContainerKill(ctx, a.Instance, client.ContainerKillOptions{Signal: a.Signal})
 	case runner.OpRemove:
 		_, err = r.api.ContainerRemove(ctx, a.Instance, client.ContainerRemoveOptions{Force: true, RemoveVolumes: a.Volumes})
 		if underRemoval(err) {

@@ -16,6 +16,8 @@ func (r *Runtime) Do(ctx context.Context, a runner.Action, _ func(runner.Progres
 		return r.create(a)
 	case runner.OpStart, runner.OpStop, runner.OpKill, runner.OpRemove:
 		return r.onInstance(ctx, a)
+	case runner.OpSignal:
+		return nil, &runner.Error{Kind: runner.ErrFailed, Service: a.Service, Msg: fmt.Sprintf("service %q runs inside msdev, which takes no signals for it", a.Service), Hint: fmt.Sprintf("`msdev stop %s` stops it.", a.Service)}
 	case runner.OpPause, runner.OpUnpause:
 		return nil, &runner.Error{Kind: runner.ErrFailed, Service: a.Service, Msg: fmt.Sprintf("service %q runs inside msdev and cannot be paused", a.Service), Hint: fmt.Sprintf("`msdev stop %s` stops it.", a.Service)}
 	}

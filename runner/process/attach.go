@@ -40,6 +40,9 @@ func (r *Runtime) Attach(ctx context.Context, service string) (runner.Attachment
 		if err := r.stop(ctx, in, nil); err != nil {
 			return nil, err
 		}
+		if err := r.expose(ctx, in); err != nil {
+			return nil, err
+		}
 		if at, err := r.hold(in); at != nil || err != nil {
 			return at, err
 		}

@@ -65,6 +65,8 @@ func (r *Runtime) onInstance(ctx context.Context, a runner.Action) ([]runner.Obs
 		if err = r.kill(ctx, in); err == nil {
 			r.stopDrained(ctx, a.Service, syscall.SIGKILL)
 		}
+	case runner.OpSignal:
+		err = r.signal(in, a.Signal)
 	case runner.OpPause:
 		err = r.pause(in, syscall.SIGSTOP, runner.InstanceRunning, runner.InstancePaused)
 	case runner.OpUnpause:

@@ -413,6 +413,27 @@ var signals = map[string]syscall.Signal{
 	"WINCH": syscall.SIGWINCH,
 }
 
+// signal sends a signal to the processes of an instance, which make of it what they will.
+func (r *Runtime) signal(in *instance, name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sig, known := signals[strings.TrimPrefix(strings.ToUpper(name), "SIG")]
+	if n, err := strconv.Atoi(name); err == nil && n > 0 {
+		sig, known = syscall.Signal(n), true
+	}
+	switch {
+	case !known:
+		return &runner.Error{Kind: runner.ErrUsage, Service: in.state.Service, Msg: fmt.Sprintf("there is no signal %q", name), Hint: "Give its name, as SIGHUP, or its number."}
+	case in.run == nil || in.run.child == nil:
+		return nil
+	case in.run.attached != nil:
+		in.run.attached.signal(sig)
+		return nil
+	}
+	signalGroup(in.run.child.pid, sig)
+	return nil
+}
+
 func firstLine(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	return first
