@@ -2,9 +2,12 @@ package brokertest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,20 +23,22 @@ import (
 
 func TestEmbeddedRabbitMQ(t *testing.T) {
 	r := startEmbeddedAMQP(t)
+	address, management := r.where()
 	t.Run("with management", func(t *testing.T) {
-		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL, Management: r.Management}), r)
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: address, Management: management}), r)
 	})
 	t.Run("without management", func(t *testing.T) {
-		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL}), rig{URL: r.URL})
+		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: address}), rig{where: r.where})
 	})
 }
 
 // rig is a RabbitMQ under test.
 type rig struct {
-	URL, Management string
-	kill            func(t *testing.T)
-	lists, sorts    bool
-	brief           bool
+	where        func() (url, management string)
+	managed      bool
+	kill         func(t *testing.T)
+	lists, sorts bool
+	brief        bool
 }
 
 func startEmbeddedAMQP(t *testing.T) rig {
@@ -60,7 +65,9 @@ func startEmbeddedAMQP(t *testing.T) rig {
 			t.Error(err)
 		}
 	})
-	return rig{URL: "amqp://guest:guest@" + clients.Addr().String() + "/", Management: "http://" + management.Addr().String(), lists: true}
+	return rig{managed: true, lists: true, where: func() (string, string) {
+		return "amqp://guest:guest@" + clients.Addr().String() + "/", "http://" + management.Addr().String()
+	}}
 }
 
 func listen(t *testing.T) net.Listener {
@@ -97,7 +104,57 @@ func runRabbitMQ(t *testing.T, b *rabbitmq.Broker, r rig) {
 	if !r.brief {
 		brokertest.Run(t, s)
 	}
-	brokertest.RunRabbitMQ(t, brokertest.Rabbit{Subject: s, URL: r.URL, Lists: r.lists, Traces: r.Management != "", Brief: r.brief})
+	rabbit := brokertest.Rabbit{Subject: s, Lists: r.lists, Traces: r.managed, Brief: r.brief, URL: func() string {
+		url, _ := r.where()
+		return url
+	}}
+	if rabbit.Traces {
+		rabbit.Settings = r.settings
+	}
+	brokertest.RunRabbitMQ(t, rabbit)
+}
+
+// settings are what of the virtual host "/" a PUT can set. It has more than the defaults.
+func (r rig) settings(t *testing.T) string {
+	t.Helper()
+	var v struct {
+		Description string   `json:"description"`
+		Tags        []string `json:"tags"`
+		Default     string   `json:"default_queue_type"`
+		Tracing     bool     `json:"tracing"`
+	}
+	r.vhost(t, http.MethodGet, "", &v)
+	if v.Description != description {
+		r.vhost(t, http.MethodPut, `{"description":"`+description+`","tags":"one,two"}`, nil)
+		r.vhost(t, http.MethodGet, "", &v)
+	}
+	return fmt.Sprintf("%+v", v)
+}
+
+const description = "of the test"
+
+// vhost asks the management API about "/".
+func (r rig) vhost(t *testing.T, method, body string, out any) {
+	t.Helper()
+	_, management := r.where()
+	ask, err := http.NewRequestWithContext(t.Context(), method, management+"/api/vhosts/%2f", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask.SetBasicAuth("guest", "guest")
+	answer, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		t.Fatalf("%s of the virtual host: %s", method, answer.Status)
+	}
+	if out != nil {
+		if err := json.NewDecoder(answer.Body).Decode(out); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestEmbeddedKafka(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 // TestRemote runs the suite against brokers on the other side of a connection, as clients of a session have them.
 func TestRemote(t *testing.T) {
 	t.Run("RabbitMQ", func(t *testing.T) {
-		r := startEmbeddedAMQP(t)
-		b := far(t, newRabbitMQ(t, rabbitmq.Options{URL: r.URL, Management: r.Management}))
+		address, management := startEmbeddedAMQP(t).where()
+		b := far(t, newRabbitMQ(t, rabbitmq.Options{URL: address, Management: management}))
 		brokertest.Run(t, brokertest.Subject{
 			Broker:  b,
 			Nowhere: brokers.Target{Exchange: "amq.topic", RoutingKey: "nobody.listens"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -81,7 +82,30 @@ func createTopic(ctx context.Context, admin *kadm.Client, t *brokers.TopicSpec) 
 	if errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("topic %q is there already\nTo change it, alter it.", t.Name)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return settled(ctx, admin, t.Name, t.Partitions)
+}
+
+// How often is asked whether what was made can be used: the cluster answers before its brokers know of it.
+const settlePoll = 50 * time.Millisecond
+
+// settled returns when a topic has its partitions, each with a leader.
+func settled(ctx context.Context, admin *kadm.Client, topic string, partitions int) error {
+	tick := time.NewTicker(settlePoll)
+	defer tick.Stop()
+	for {
+		listed, err := admin.ListEndOffsets(ctx, topic)
+		if err == nil && listed.Error() == nil && len(listed[topic]) >= max(partitions, 1) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, listed.Error(), ctx.Err())
+		case <-tick.C:
+		}
+	}
 }
 
 func alterTopic(ctx context.Context, admin *kadm.Client, t *brokers.TopicSpec) error {
@@ -92,6 +116,9 @@ func alterTopic(ctx context.Context, admin *kadm.Client, t *brokers.TopicSpec) e
 		}
 		if err != nil {
 			return fmt.Errorf("topic %q cannot have %d partitions: %w", t.Name, t.Partitions, err)
+		}
+		if err := settled(ctx, admin, t.Name, t.Partitions); err != nil {
+			return err
 		}
 	}
 	if len(t.Configs) == 0 {

@@ -91,18 +91,17 @@ func (p *publisher) know(ctx context.Context, topic string) (topicFacts, error) 
 func (p *publisher) learnLimit(ctx context.Context, topic string) error {
 	return p.b.ask(ctx, func(ctx context.Context, admin *kadm.Client) error {
 		about, err := admin.DescribeTopicConfigs(ctx, topic)
-		if err != nil && isDown(err) {
+		if isDown(err) {
 			return err
 		}
-		if len(about) == 0 {
-			return nil
-		}
-		for _, setting := range about[0].Configs {
-			if n, err := strconv.ParseInt(value(setting), 10, 32); err == nil && setting.Key == "max.message.bytes" {
-				p.limits.Store(topic, int32(n))
+		for _, of := range about {
+			for _, setting := range of.Configs {
+				if n, bad := strconv.ParseInt(value(setting), 10, 32); bad == nil && setting.Key == "max.message.bytes" {
+					p.limits.Store(topic, int32(n))
+				}
 			}
 		}
-		return nil
+		return nil //nolint:nilerr // who may not see configs may still send
 	})
 }
 
