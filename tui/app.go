@@ -43,14 +43,17 @@ type tab struct {
 }
 
 // pageKeys are the keys and titles of the pages, as the key map wants them.
-func pageKeys() []string { return []string{"1 services", "2 logs", "6 graph", "7 events"} }
+func pageKeys() []string {
+	return []string{"1 services", "2 logs", "3 messages", "6 graph", "7 events", "8 queues"}
+}
 
 // What pages ask of the app.
 type (
 	openMsg struct{ overlay overlay }
-	showMsg struct { // a page, and for the logs whose
+	showMsg struct { // a page, and for the logs whose, for the messages which
 		title    string
 		services []string
+		messages *narrowing
 	}
 	actMsg struct{ action action }
 )
@@ -58,7 +61,11 @@ type (
 func open(o overlay) tea.Cmd { return func() tea.Msg { return openMsg{o} } }
 
 func showLogs(services []string) tea.Cmd {
-	return func() tea.Msg { return showMsg{"logs", services} }
+	return func() tea.Msg { return showMsg{title: "logs", services: services} }
+}
+
+func showMessages(n narrowing) tea.Cmd {
+	return func() tea.Msg { return showMsg{title: "messages", messages: &n} }
 }
 
 // app routes: what comes in goes to the page, the overlay or the desk that it is for.
@@ -66,6 +73,7 @@ type app struct {
 	*desk
 	tabs     []tab
 	logs     *logsPage
+	messages *messagesPage
 	active   int
 	trail    []int // the pages to go back to
 	over     overlay
@@ -117,13 +125,17 @@ func newApp(ctx context.Context, o Options) (*app, error) {
 	}
 	d.theme = newTheme(wanted, a.dark)
 	a.logs = newLogsPage(d)
+	d.book = newBook(d)
+	a.messages = newMessagesPage(d, d.book)
 	service := []scope{onServices}
 	lines := []scope{onLogs, onLines}
 	a.tabs = []tab{
 		{"1", "services", service, newServicesPage(d)},
 		{"2", "logs", lines, a.logs},
+		{"3", "messages", []scope{onMessages, onLines}, a.messages},
 		{"6", "graph", []scope{onGraph, onServices}, newGraphPage(d)},
 		{"7", "events", []scope{onLines}, newEventsPage(d)},
+		{"8", "queues", []scope{onQueues}, newQueuesPage(d, d.book)},
 	}
 	return a, nil
 }
@@ -162,6 +174,10 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.pane.receive(m)
 	case doneMsg:
 		a.commandDone(m)
+	case reply:
+		cmd = m.take()
+	case tapMsg:
+		a.book.tap = m.err
 	case openMsg:
 		a.over = m.overlay
 	case showMsg:
@@ -196,6 +212,14 @@ func (a *app) View() tea.View {
 }
 
 func (a *app) page() page { return a.tabs[a.active].page }
+
+// scopes are where the page that shows stands: some pages have more than one face.
+func (a *app) scopes() []scope {
+	if p, ok := a.page().(interface{ scopes() []scope }); ok {
+		return p.scopes()
+	}
+	return a.tabs[a.active].scopes
+}
 
 func (a *app) resize(w, h int) {
 	a.w, a.h = max(w, 1), max(h, 1)
@@ -263,7 +287,7 @@ func (a *app) sourceGone() {
 // key takes a key: the overlay's, or an action's.
 func (a *app) key(k tea.KeyPressMsg) tea.Cmd {
 	name := k.String()
-	act := a.keys.find(name, a.tabs[a.active].scopes...)
+	act := a.keys.find(name, a.scopes()...)
 	if act == actStopAll { // always, whatever lies over the page
 		return a.do(act)
 	}
@@ -328,6 +352,9 @@ func (a *app) show(m showMsg) {
 	}
 	if m.title == "logs" && m.services != nil {
 		a.logs.of(m.services)
+	}
+	if m.messages != nil {
+		a.messages.show(*m.messages)
 	}
 	if i != a.active {
 		a.trail = append(a.trail, a.active)

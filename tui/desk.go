@@ -32,6 +32,7 @@ type desk struct {
 	ages   bool            // times are shown as ages
 	paused bool            // what shows stands still
 	note   note
+	book   *book // the brokers
 }
 
 // note is one short text for the person, in the place of the key line.
@@ -149,7 +150,7 @@ func (d *desk) sign(s runner.ServiceState) (string, style) {
 // clock writes a time of day in one of three widths, or as an age.
 func (d *desk) clock(t time.Time, w int) string {
 	switch {
-	case t.IsZero():
+	case t.Unix() <= 0: // nobody knows
 		return d.signs.none
 	case d.ages:
 		return ago(d.now.Sub(t))

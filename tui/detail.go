@@ -19,6 +19,7 @@ import (
 // recordDetail shows one record with all that it holds.
 type recordDetail struct {
 	*desk
+	draw  func(*journal.Record, int) []string
 	top   int
 	rows  int
 	seq   uint64
@@ -27,7 +28,9 @@ type recordDetail struct {
 	drawn *theme
 }
 
-func newRecordDetail(d *desk) *recordDetail { return &recordDetail{desk: d} }
+func newRecordDetail(d *desk) *recordDetail {
+	return &recordDetail{desk: d, draw: func(r *journal.Record, w int) []string { return d.drawFacts(d.recordFacts(r), w) }}
+}
 
 func (p *recordDetail) view(r journal.Record, w, h int) []string {
 	p.rows = h
@@ -35,7 +38,7 @@ func (p *recordDetail) view(r journal.Record, w, h int) []string {
 		if r.Seq != p.seq {
 			p.top = 0
 		}
-		p.lines = p.drawFacts(p.recordFacts(&r), w)
+		p.lines = p.draw(&r, w)
 		p.seq, p.width, p.drawn = r.Seq, w, p.theme
 	}
 	p.top = max(0, min(p.top, len(p.lines)-h))

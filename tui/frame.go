@@ -160,7 +160,14 @@ func (a *app) tabLine(y int) string {
 	if a.w < 60 {
 		gap = 1
 	}
+	all := 1
+	for _, t := range a.tabs {
+		all += width(t.key) + 1 + width(t.title) + gap
+	}
 	for i, t := range a.tabs {
+		if all-gap > a.w && i != a.active { // no room for all the names
+			t.title = ""
+		}
 		from := l.used
 		key, title := a.theme.faint, a.theme.dim
 		if i == a.active {
@@ -169,8 +176,8 @@ func (a *app) tabLine(y int) string {
 		if a.theme.accent == a.theme.strong && i == a.active { // without colours
 			title = "1;4"
 		}
-		l.add(key, t.key).gap(1).add(title, t.title)
-		a.zones = append(a.zones, zone{y, from, l.used, action(actPagePrefix + t.title)})
+		l.add(key, t.key).gap(either(t.title == "", 0, 1)).add(title, t.title)
+		a.zones = append(a.zones, zone{y, from, l.used, action(actPagePrefix + a.tabs[i].title)})
 		l.gap(gap)
 	}
 	return l.String()

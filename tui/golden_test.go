@@ -9,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"msdev/journal"
 	"msdev/session"
 )
 
@@ -70,13 +71,71 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenBrokers draws the pages of messages and queues.
+func TestGoldenBrokers(t *testing.T) {
+	deadLetters := func(s *screen) {
+		s.press("8", "/").typed("shipments.dead").press("enter")
+	}
+	states := []struct {
+		name string
+		do   func(*screen)
+	}{
+		{"messages", func(s *screen) { s.press("3") }},
+		{"messages-detail", func(s *screen) { s.press("3", "k", "k", "k", "k", "enter") }},
+		{"messages-kafka", func(s *screen) { s.press("3", "k", "k", "k", "enter", "enter", "G") }},
+		{"messages-hex", func(s *screen) { s.press("3", "k", "enter", "v", "v", "enter", "G") }},
+		{"messages-filter", func(s *screen) { s.press("3", "/").typed("$.total > 44 and header.tenant:acme").press("enter") }},
+		{"messages-filter-wrong", func(s *screen) { s.press("3", "/").typed("$.total >") }},
+		{"messages-filter-nothing", func(s *screen) { s.press("3", "/").typed("key:none").press("enter") }},
+		{"messages-compare", func(s *screen) { s.press("3", "k", "k", "k", "k", "space", "k", "k", "k", "space", "=") }},
+		{"messages-of-service", func(s *screen) { s.press("j", "j", "j", "j", "j", "m") }},
+		{"messages-empty", func(s *screen) { s.shop.journal = journal.New(journal.Caps{}); s.press("3") }},
+		{"messages-no-broker", func(s *screen) { s.shop.brokers = nil; s.shop.journal = journal.New(journal.Caps{}); s.press("3") }},
+		{"messages-not-seen", func(s *screen) {
+			s.shop.journal = journal.New(journal.Caps{})
+			s.shop.state.Brokers[0].Problem = "the default exchange cannot be tapped\nmsdev tap --firehose shows it, at the cost of tracing."
+			s.news()
+			s.press("3")
+		}},
+		{"replay", func(s *screen) { s.press("3", "k", "k", "k", "k", "R") }},
+		{"replay-sent", func(s *screen) { s.press("3", "k", "k", "k", "k", "R", "enter") }},
+		{"queues", func(s *screen) { s.press("8") }},
+		{"queues-exchange", func(s *screen) { s.press("8", "/").typed("orders").press("enter", "j", "j") }},
+		{"queues-group", func(s *screen) { s.press("8", "/").typed("billing").press("enter", "G") }},
+		{"queues-topic", func(s *screen) { s.press("8", "/").typed("order-events").press("enter", "G") }},
+		{"queues-unreachable", func(s *screen) {
+			s.shop.brokers[1].err = errors.New("kafka at 127.0.0.1:9092 does not answer: connection refused\nStart it: msdev start kafka")
+			s.press("8", "G")
+		}},
+		{"queues-peek", func(s *screen) { deadLetters(s); s.press("p") }},
+		{"queues-redrive", func(s *screen) { deadLetters(s); s.press("R") }},
+		{"queues-purge", func(s *screen) { deadLetters(s); s.press("P") }},
+		{"queues-reset", func(s *screen) {
+			s.press("8", "/").typed("billing").press("enter", "G", "r").typed("nonsense").press("enter")
+		}},
+		{"queues-nothing", func(s *screen) { s.press("8", "/").typed("xyz").press("enter") }},
+	}
+	t.Setenv("XDG_STATE_HOME", "/state")
+	for _, st := range states {
+		for _, size := range [][2]int{{40, 16}, {80, 24}, {160, 40}} {
+			name := fmt.Sprintf("%s.%d.txt", st.name, size[0])
+			t.Run(name, func(t *testing.T) {
+				s := newScreen(t, newBrokers(), size[0], size[1], withShell)
+				st.do(s)
+				s.fits()
+				golden(t, name, s.text())
+			})
+		}
+	}
+}
+
 // TestGoldenColours compares the pages with all their colours, in each theme.
 func TestGoldenColours(t *testing.T) {
 	for _, theme := range []ThemeName{ThemeDark, ThemeLight, ThemeContrast, ThemeNone} {
-		for _, page := range []string{"1", "2", "6", "7"} {
+		for _, page := range []string{"1", "2", "3", "6", "7", "8"} {
 			name := fmt.Sprintf("%s-page%s.80.ansi", theme, page)
 			t.Run(name, func(t *testing.T) {
-				s := newScreen(t, newShop(), 80, 24, func(o *Options) { o.Settings.Theme = theme })
+				s := newScreen(t, either(page == "3" || page == "8", newBrokers, newShop)(), 80, 24, func(o *Options) { o.Settings.Theme = theme })
 				s.press(page)
 				golden(t, name, s.app.content+"\n")
 			})
@@ -86,10 +145,10 @@ func TestGoldenColours(t *testing.T) {
 
 // TestGoldenASCII draws every page for a terminal that knows nothing but ASCII.
 func TestGoldenASCII(t *testing.T) {
-	for _, page := range []string{"1", "2", "6", "7"} {
+	for _, page := range []string{"1", "2", "3", "6", "7", "8"} {
 		name := "ascii-page" + page + ".80.txt"
 		t.Run(name, func(t *testing.T) {
-			s := newScreen(t, newShop(), 80, 24, func(o *Options) { o.Environ = []string{"TERM=dumb"} })
+			s := newScreen(t, either(page == "3" || page == "8", newBrokers, newShop)(), 80, 24, func(o *Options) { o.Environ = []string{"TERM=dumb"} })
 			s.press(page)
 			for _, r := range s.app.content {
 				if r > 0x7e {
@@ -104,7 +163,7 @@ func TestGoldenASCII(t *testing.T) {
 // TestNoColour asks for a screen without colours in the way that programs agree on, and looks for one.
 func TestNoColour(t *testing.T) {
 	s := newScreen(t, newShop(), 80, 24, func(o *Options) { o.Environ = append(o.Environ, "NO_COLOR=1") })
-	for _, page := range []string{"1", "2", "6", "7"} {
+	for _, page := range []string{"1", "2", "3", "6", "7", "8"} {
 		s.press(page)
 		for _, colour := range []string{"[38;", "[48;", ";38;", ";48;"} {
 			if i := strings.Index(s.app.content, colour); i >= 0 {

@@ -205,7 +205,7 @@ func (p *graphPage) do(a action) (tea.Cmd, bool) {
 		return showLogs(p.chosen(p.name)), true
 	case actCopy:
 		return p.copy(p.name), true
-	case actRestart, actStartStop, actBuild, actKill, actShell, actBrowser:
+	case actMessages, actRestart, actStartStop, actBuild, actKill, actShell, actBrowser:
 		return p.act(a, p.chosen(p.name)), true
 	default:
 		return nil, false

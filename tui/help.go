@@ -83,7 +83,7 @@ func (p *help) view(w, h int) []string {
 // blocks are the groups of keys, and the signs.
 func (p *help) blocks(w int) [][]string {
 	var blocks [][]string
-	for _, in := range []scope{onServices, onGraph, onLogs, onLines} {
+	for _, in := range []scope{onServices, onGraph, onLogs, onMessages, onQueues, onReplay, onLines} {
 		blocks = append(blocks, p.group(in, w))
 	}
 	return append(blocks, p.legend(w), p.group(everywhere, w))

@@ -12,6 +12,9 @@ type fact struct {
 	value []piece
 }
 
+// across is the name of a fact that takes the whole width.
+const across = "\x00"
+
 // infoView draws the details of the selected service.
 func (p *servicesPage) infoView(w, h int) []string {
 	s, ok := p.service(p.list.name)
@@ -31,11 +34,20 @@ func (p *servicesPage) infoView(w, h int) []string {
 func (d *desk) drawFacts(facts []fact, w int) []string {
 	names := 0
 	for _, f := range facts {
-		names = max(names, width(f.name))
+		if f.name != across {
+			names = max(names, width(f.name))
+		}
 	}
 	names = min(names, max(4, w/3))
 	var lines []string
 	for _, f := range facts {
+		if f.name == across {
+			parts, _ := wrap(f.value, max(8, w-3), 2000)
+			for _, ps := range parts {
+				lines = append(lines, addAll(newLine(w, "", d.signs).gap(2), ps).String())
+			}
+			continue
+		}
 		parts, _ := wrap(f.value, max(8, w-names-5), 2000)
 		for i, ps := range parts {
 			l := newLine(w, "", d.signs).gap(2)

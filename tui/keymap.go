@@ -16,64 +16,83 @@ const (
 	everywhere scope = "everywhere"
 	onServices scope = "services and graph" // a service is selected
 	onGraph    scope = "graph"
-	onLines    scope = "logs and events"
+	onLines    scope = "logs, messages and events"
 	onLogs     scope = "logs"
+	onMessages scope = "messages"
+	onQueues   scope = "queues"
+	onReplay   scope = "replay"
 )
 
 // The actions. Their names are what the settings file calls them.
 const (
-	actUp         action = "up"
-	actDown       action = "down"
-	actLeft       action = "left"
-	actRight      action = "right"
-	actTop        action = "top"
-	actBottom     action = "bottom"
-	actHalfUp     action = "half-up"
-	actHalfDown   action = "half-down"
-	actPageUp     action = "page-up"
-	actPageDown   action = "page-down"
-	actEnter      action = "open"
-	actBack       action = "back"
-	actPane       action = "next-pane"
-	actZoom       action = "zoom"
-	actMark       action = "mark"
-	actFilter     action = "filter"
-	actNextMatch  action = "next-match"
-	actPrevMatch  action = "previous-match"
-	actSortNext   action = "sort-next"
-	actSortPrev   action = "sort-previous"
-	actFollow     action = "follow"
-	actPause      action = "pause-view"
-	actTimes      action = "times"
-	actCopy       action = "copy"
-	actEdit       action = "edit"
-	actPalette    action = "palette"
-	actHelp       action = "help"
-	actLeave      action = "leave"
-	actDetach     action = "detach"
-	actStopAll    action = "stop-all"
-	actSuspend    action = "suspend"
-	actRedraw     action = "redraw"
-	actLogs       action = "logs"
-	actInfo       action = "details"
-	actRestart    action = "restart"
-	actStartStop  action = "stop"
-	actKill       action = "kill"
-	actBuild      action = "build"
-	actManual     action = "manual"
-	actReloads    action = "reloads"
-	actShell      action = "shell"
-	actBrowser    action = "browser"
-	actGraphTree  action = "tree"
-	actWrap       action = "wrap"
-	actRaw        action = "raw"
-	actFold       action = "fold"
-	actLevel      action = "level"
-	actSeek       action = "go-to-time"
-	actAllLogs    action = "all-services"
-	actNextLogs   action = "next-service"
-	actPrevLogs   action = "previous-service"
-	actPagePrefix        = "page-" // and the page's name: "page-logs"
+	actUp          action = "up"
+	actDown        action = "down"
+	actLeft        action = "left"
+	actRight       action = "right"
+	actTop         action = "top"
+	actBottom      action = "bottom"
+	actHalfUp      action = "half-up"
+	actHalfDown    action = "half-down"
+	actPageUp      action = "page-up"
+	actPageDown    action = "page-down"
+	actEnter       action = "open"
+	actBack        action = "back"
+	actPane        action = "next-pane"
+	actZoom        action = "zoom"
+	actMark        action = "mark"
+	actFilter      action = "filter"
+	actNextMatch   action = "next-match"
+	actPrevMatch   action = "previous-match"
+	actSortNext    action = "sort-next"
+	actSortPrev    action = "sort-previous"
+	actFollow      action = "follow"
+	actPause       action = "pause-view"
+	actTimes       action = "times"
+	actCopy        action = "copy"
+	actEdit        action = "edit"
+	actPalette     action = "palette"
+	actHelp        action = "help"
+	actLeave       action = "leave"
+	actDetach      action = "detach"
+	actStopAll     action = "stop-all"
+	actSuspend     action = "suspend"
+	actRedraw      action = "redraw"
+	actLogs        action = "logs"
+	actInfo        action = "details"
+	actRestart     action = "restart"
+	actStartStop   action = "stop"
+	actKill        action = "kill"
+	actBuild       action = "build"
+	actManual      action = "manual"
+	actReloads     action = "reloads"
+	actShell       action = "shell"
+	actBrowser     action = "browser"
+	actGraphTree   action = "tree"
+	actWrap        action = "wrap"
+	actRaw         action = "raw"
+	actFold        action = "fold"
+	actLevel       action = "level"
+	actSeek        action = "go-to-time"
+	actAllLogs     action = "all-services"
+	actNextLogs    action = "next-service"
+	actPrevLogs    action = "previous-service"
+	actMessages    action = "messages"
+	actAllMessages action = "all-messages"
+	actBody        action = "body"
+	actDiff        action = "compare"
+	actReplay      action = "replay"
+	actPeek        action = "peek"
+	actPurge       action = "purge"
+	actDelete      action = "delete"
+	actReset       action = "reset"
+	actHidden      action = "hidden"
+	actTarget      action = "target"
+	actOther       action = "other-target"
+	actRate        action = "rate"
+	actPolicy      action = "headers"
+	actHold        action = "hold"
+	actStep        action = "step"
+	actPagePrefix         = "page-" // and the page's name: "page-logs"
 )
 
 // binding is one action with its keys and its words. The key line, the help, the palette and the settings file are all
@@ -96,6 +115,7 @@ func bindings(pages []string) []binding {
 		{actBuild, []string{"b"}, onServices, "build", "reload now: build again, and replace what runs"},
 		{actManual, []string{"w"}, onServices, "by hand", "reload by hand alone, or whenever files are saved again"},
 		{actKill, []string{"K"}, onServices, "kill", "kill at once"},
+		{actMessages, []string{"m"}, onServices, "messages", "show the messages that it publishes and consumes"},
 		{actShell, []string{"x"}, onServices, "shell", "open a shell in the service"},
 		{actBrowser, []string{"o"}, onServices, "open", "open a published port in the browser"},
 
@@ -110,6 +130,26 @@ func bindings(pages []string) []binding {
 		{actAllLogs, []string{"a"}, onLogs, "all", "show all services, or the last one again"},
 		{actNextLogs, []string{"]"}, onLogs, "", "next service"},
 		{actPrevLogs, []string{"["}, onLogs, "", "previous service"},
+		{actReplay, []string{"R"}, onMessages, "replay", "send again: as it was, or edited, to where it was or elsewhere"},
+		{actBody, []string{"v"}, onMessages, "body", "the body decoded, as it is, or in hex"},
+		{actDiff, []string{"="}, onMessages, "compare", "compare the two marked messages"},
+		{actAllMessages, []string{"a"}, onMessages, "all", "show all messages, or the last part of them again"},
+
+		{actMessages, []string{"m"}, onQueues, "messages", "show the messages that pass it"},
+		{actPeek, []string{"p"}, onQueues, "look into it", "look at what is in the queue, or scroll the topic from any place"},
+		{actReplay, []string{"R"}, onQueues, "redrive", "bring dead letters back to where they died"},
+		{actPurge, []string{"P"}, onQueues, "purge", "remove what is in it, after a backup"},
+		{actReset, []string{"r"}, onQueues, "reset", "set the offsets of a group, with its services stopped meanwhile"},
+		{actDelete, []string{"D"}, onQueues, "delete", "delete it"},
+		{actHidden, []string{"i"}, onQueues, "internals", "show what brokers make for themselves, too"},
+
+		{actTarget, []string{"t"}, onReplay, "target", "send to the next target"},
+		{actOther, []string{"o"}, onReplay, "elsewhere", "send to a target that you name"},
+		{actRate, []string{"r"}, onReplay, "rate", "at once, at a rate, in the messages' own time"},
+		{actPolicy, []string{"h"}, onReplay, "headers", "which headers are kept"},
+		{actHold, []string{"p"}, onReplay, "hold", "hold it, or let it go on"},
+		{actStep, []string{"s"}, onReplay, "step", "send one, and hold"},
+
 		{actSeek, []string{"@"}, onLines, "go to time", "go to a time: 12:04, 12:04:31, -5m"},
 		{actFollow, []string{"f"}, everywhere, "follow", "follow the newest lines, or stand still"},
 		{actLeft, []string{"left", "h"}, onLines, "", "scroll left"},

@@ -14,8 +14,9 @@ import (
 
 // TestEverySizeSmall draws each page at every small size, where there is least room for mistakes.
 func TestEverySizeSmall(t *testing.T) {
-	s := newScreen(t, newShop(), 80, 24, withShell)
-	for _, keys := range [][]string{{"1"}, {"1", "i"}, {"2"}, {"2", "w", "enter"}, {"6"}, {"7"}, {"1", ":"}, {"?"}, {"q"}} {
+	s := newScreen(t, newBrokers(), 80, 24, withShell)
+	for _, keys := range [][]string{{"1"}, {"1", "i"}, {"2"}, {"2", "w", "enter"}, {"6"}, {"7"}, {"1", ":"}, {"?"}, {"q"},
+		{"3"}, {"3", "k", "enter"}, {"3", "R"}, {"3", "R", "enter"}, {"8"}, {"8", "j", "p"}, {"8", "G", "r"}} {
 		s.press("esc", "esc", "esc")
 		s.press(keys...)
 		for w := 1; w <= 60; w += 1 + w/25 {
@@ -32,10 +33,10 @@ func TestEverySizeSmall(t *testing.T) {
 // TestAnySizeAnyKeys presses keys at random sizes on random graphs: every frame fits, and the selected service stays
 // selected as long as only the size changes.
 func TestAnySizeAnyKeys(t *testing.T) {
-	keys := []string{"1", "2", "6", "7", "j", "k", "h", "l", "g", "G", "i", "z", "tab", "enter", "esc", "space", "/", "n", "N", ">", "<", "f", "p", "T", "y",
+	keys := []string{"1", "2", "3", "6", "7", "8", "m", "P", "D", "=", "t", "y", "j", "k", "h", "l", "g", "G", "i", "z", "tab", "enter", "esc", "space", "/", "n", "N", ">", "<", "f", "p", "T", "y",
 		":", "?", "L", "w", "R", "F", "a", "]", "[", "@", "v", "K", "x", "o", "q", "ctrl+u", "ctrl+d", "pgup", "pgdown", "left", "right", "e", "r", "s"}
 	rapid.Check(t, func(rt *rapid.T) {
-		src := newShop()
+		src := newBrokers()
 		src.state.Services = anyServices(rt)
 		s := newScreen(t, src, 100, 30, withShell)
 		services := s.app.tabs[0].page.(*servicesPage)

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -15,16 +16,21 @@ type linesPage struct {
 	pane     *pane
 	title    func() []piece
 	empty    func() []string
+	also     func() []string                     // what the title's right end says beside, how the lines are narrowed; nil: nothing
+	head     func(w int) []string                // what stands above the lines: names of columns; nil: nothing
+	draw     func(*journal.Record, int) []string // the detail of a record in so many columns; nil: what every record has
 	filter   journal.Filter
 	context  bool // all lines show, and those that match are highlighted
 	detail   *recordDetail
 	onDetail bool
 	zoom     bool
+	share    int // of a hundred lines so many for the list, where the detail stands below it
 	split    split
+	above    int // lines above the first record
 }
 
 func newLinesPage(d *desk, kinds journal.Kinds) *linesPage {
-	p := &linesPage{desk: d, kinds: kinds, pane: newPane(d, kinds)}
+	p := &linesPage{desk: d, kinds: kinds, pane: newPane(d, kinds), share: 55}
 	p.pane.names = true
 	return p
 }
@@ -33,15 +39,20 @@ func (p *linesPage) view(w, h int) []string {
 	open := p.detail != nil
 	p.split = split{w: w, h: h, list: box{0, 0, w, h}}
 	if open {
-		p.split = splitPage(w, h, w*6/10, h*55/100, p.zoom, p.onDetail)
+		p.split = splitPage(w, h, w*6/10, h*p.share/100, p.zoom, p.onDetail)
 		if p.split.detail.h == 0 { // too small for both: the detail alone
 			p.split = splitPage(w, h, w, h, true, true)
 		}
 	}
 	var top, bottom []string
 	if b := p.split.list; b.h > 0 {
-		top = append(top, p.rule(b.w, open && !p.onDetail, p.title(), p.status()))
-		top = append(top, p.pane.view(b.w, b.h-1, !p.onDetail, p.empty()...)...)
+		top = append(top, p.rule(b.w, open && !p.onDetail, p.title(), p.status(b.w-span(p.title()))))
+		p.above = 1
+		if p.head != nil && b.h > 5 && len(p.pane.records) > 0 {
+			top = append(top, p.head(b.w)...)
+			p.above = len(top)
+		}
+		top = append(top, p.pane.view(b.w, b.h-len(top), !p.onDetail, p.empty()...)...)
 	}
 	if b := p.split.detail; b.h > 0 {
 		r, ok := p.pane.selected()
@@ -55,8 +66,8 @@ func (p *linesPage) view(w, h int) []string {
 	return p.split.join(top, bottom, p.theme, p.signs)
 }
 
-// status is how the lines are narrowed, and how the pane stands.
-func (p *linesPage) status() string {
+// status is how the lines are narrowed, and how the pane stands; what there is no room for falls away, the least first.
+func (p *linesPage) status(room int) string {
 	var parts []string
 	if p.filter.Level != journal.LevelNone {
 		parts = append(parts, p.filter.Level.String()+" and up")
@@ -73,10 +84,18 @@ func (p *linesPage) status() string {
 		}
 		parts = append(parts, text)
 	}
+	if p.also != nil {
+		parts = append(parts, p.also()...)
+	}
 	if p.pane.shift > 0 {
 		parts = append(parts, "from column "+itoa(p.pane.shift+1))
 	}
-	return strings.Join(append(parts, p.pane.status()), " "+p.signs.dot+" ")
+	for ; ; parts = parts[:len(parts)-1] {
+		text := strings.Join(nonEmpty(append(slices.Clone(parts), p.pane.status())...), " "+p.signs.dot+" ")
+		if len(parts) == 0 || width(text)+9 < room {
+			return text
+		}
+	}
 }
 
 func (p *linesPage) refresh() tea.Cmd { return p.pane.refresh() }
@@ -91,7 +110,7 @@ func (p *linesPage) do(a action) (tea.Cmd, bool) {
 	switch a {
 	case actEnter:
 		if p.detail == nil {
-			p.detail = newRecordDetail(p.desk)
+			p.openDetail()
 		} else {
 			p.onDetail = true
 		}
@@ -115,6 +134,14 @@ func (p *linesPage) do(a action) (tea.Cmd, bool) {
 		return nil, false
 	}
 	return nil, true
+}
+
+// openDetail shows what the selected record holds.
+func (p *linesPage) openDetail() {
+	p.detail = newRecordDetail(p.desk)
+	if p.draw != nil {
+		p.detail.draw = p.draw
+	}
 }
 
 // back takes one thing back: a search, the detail, the marks, the filter.
@@ -271,8 +298,8 @@ func (p *linesPage) mouse(m mouse) tea.Cmd {
 	}
 	p.onDetail = false
 	before, follow := p.pane.at, p.pane.follow
-	if m.y > 0 && p.pane.click(m.y-1) && p.pane.at == before && !follow && p.detail == nil {
-		p.detail = newRecordDetail(p.desk)
+	if m.y >= p.above && p.pane.click(m.y-p.above) && p.pane.at == before && !follow && p.detail == nil {
+		p.openDetail()
 	}
 	return nil
 }

@@ -36,8 +36,11 @@ const (
 
 // lay lays out a record.
 func (k *look) lay(r *journal.Record) block {
-	if r.Kind == journal.KindEvent {
+	switch r.Kind {
+	case journal.KindEvent:
 		return k.event(r)
+	case journal.KindMessage:
+		return k.message(r)
 	}
 	line := journal.ParseLine(r.Text)
 	b := block{level: line.Level}

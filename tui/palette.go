@@ -36,7 +36,7 @@ func newPalette(a *app) *palette {
 // deeds are all that the palette knows: the keys of this page, each verb with each service, and the session as a whole.
 func deeds(a *app) []deed {
 	var all []deed
-	scopes := append(slices.Clone(a.tabs[a.active].scopes), everywhere)
+	scopes := append(slices.Clone(a.scopes()), everywhere)
 	for _, b := range a.keys.table {
 		if b.help == "" || b.action == actPalette || !slices.Contains(scopes, b.in) || b.label == "" && !strings.HasPrefix(string(b.action), actPagePrefix) {
 			continue

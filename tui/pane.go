@@ -16,6 +16,7 @@ import (
 // page at a time, off the screen's loop.
 type pane struct {
 	desk              *desk
+	shelf             shelf
 	what              session.RecordQuery // streams, kinds and filter of what shows
 	find              *regexp.Regexp      // what is highlighted
 	names             bool                // the name of its service stands before each line
@@ -47,6 +48,14 @@ type pane struct {
 	blocks map[uint64]block
 }
 
+// shelf is where a pane takes its records from.
+type shelf struct {
+	records func(context.Context, session.RecordQuery) (journal.Page, error)
+	last    func() uint64 // the greatest sequence number, as far as it may show
+	unit    string        // what its records are: "line"
+	whole   bool          // nothing will be added
+}
+
 // jump is a place to go to: the first record after a cursor, or at a time.
 type jump struct {
 	cursor uint64
@@ -61,12 +70,13 @@ type hunt struct {
 }
 
 const (
-	searchBudget = 50_000 // records that one request may look at
-	maxWindow    = 2_000  // records that a pane holds
+	searchBudget  = 50_000 // records that one request may look at
+	messageBudget = 5_000  // messages: an expression may have to read each body
+	maxWindow     = 2_000  // records that a pane holds
 )
 
 func newPane(d *desk, kinds journal.Kinds) *pane {
-	return &pane{desk: d, what: session.RecordQuery{Kinds: kinds}, follow: true, lost: map[uint64]uint64{}, marked: map[uint64]bool{}, blocks: map[uint64]block{}}
+	return &pane{desk: d, shelf: shelf{d.source.Records, func() uint64 { return d.last }, "line", false}, what: session.RecordQuery{Kinds: kinds}, follow: true, lost: map[uint64]uint64{}, marked: map[uint64]bool{}, blocks: map[uint64]block{}}
 }
 
 // show points the pane at other streams; the same ones change nothing.
@@ -95,6 +105,19 @@ func (p *pane) filter(f journal.Filter, kinds journal.Kinds) error {
 		}
 	}
 	return nil
+}
+
+// express narrows messages by an expression; the pane stays where it is.
+func (p *pane) express(expr string) {
+	if expr == p.what.Messages {
+		return
+	}
+	p.what.Messages = expr
+	keep := p.at
+	p.reset()
+	if !p.follow && keep > 0 {
+		p.jump = &jump{cursor: keep - 1}
+	}
 }
 
 // highlights is what to mark in the lines that a filter lets pass.
@@ -177,6 +200,9 @@ func (p *pane) refresh() tea.Cmd {
 	if q.Filter != (journal.Filter{}) {
 		q.Budget = searchBudget
 	}
+	if q.Messages != "" {
+		q.Budget = messageBudget
+	}
 	switch w {
 	case wantTail:
 		q.Before = true
@@ -191,10 +217,10 @@ func (p *pane) refresh() tea.Cmd {
 		q.Before, q.Cursor = p.hunt.back, p.hunt.cursor
 	}
 	p.busy = true
-	msg := pageMsg{pane: p, round: p.round, want: w, last: p.desk.last}
-	source := p.desk.source
+	msg := pageMsg{pane: p, round: p.round, want: w, last: p.shelf.last()}
+	records := p.shelf.records
 	return p.desk.ask(func(ctx context.Context) tea.Msg {
-		msg.page, msg.err = source.Records(ctx, q)
+		msg.page, msg.err = records(ctx, q)
 		return msg
 	})
 }
@@ -220,7 +246,7 @@ func (p *pane) missing() want {
 		after = len(p.records) - before - p.rows
 	}
 	switch {
-	case p.newer < p.desk.last && (p.follow || after < p.margin()/2):
+	case p.newer < p.shelf.last() && (p.follow || after < p.margin()/2):
 		return wantNewer
 	case !p.atStart && (p.follow && before < p.rows || !p.follow && before < p.margin()/2):
 		return wantOlder

@@ -46,7 +46,7 @@ func (p *pane) margins(w int) margins {
 	if p.desk.ages && m.clock > 0 {
 		m.clock = 7
 	}
-	if p.what.Kinds == journal.KindSet(journal.KindEvent) {
+	if p.what.Kinds == journal.KindSet(journal.KindEvent) || p.what.Kinds == journal.KindSet(journal.KindMessage) {
 		m.level = 0
 	}
 	if p.names && w >= 24 {
@@ -139,7 +139,7 @@ func (p *pane) line(i, n, w int, focused bool) string {
 	t, sg := p.desk.theme, p.desk.signs
 	if lost := p.lost[r.Seq]; lost > 0 {
 		if n == 0 {
-			return newLine(w, "", sg).gap(2).add(t.busy, plural(lost, "line")+" lost here: the journal had no more room").String()
+			return newLine(w, "", sg).gap(2).add(t.busy, plural(lost, p.shelf.unit)+" lost here: the journal had no more room").String()
 		}
 		n--
 	}
@@ -225,7 +225,7 @@ func (p *pane) nothing(w, h int, empty []string) []string {
 	case p.err != nil:
 		texts = strings.SplitN(p.err.Error(), "\n", 2)
 	case !p.loaded && p.visited > 0 || p.loaded && !p.atStart:
-		texts = []string{"searching " + p.desk.signs.cut + " " + plural(p.visited, "line") + " looked at"}
+		texts = []string{"searching " + p.desk.signs.cut + " " + plural(p.visited, p.shelf.unit) + " looked at"}
 	case !p.loaded:
 		texts = nil
 	}
@@ -258,12 +258,14 @@ func blank(w, h int, t *theme, sg *signs, texts []string) []string {
 func (p *pane) status() string {
 	switch {
 	case p.hunt != nil || p.visited > 0:
-		return "searching " + p.desk.signs.cut + " " + plural(p.visited, "line")
+		return "searching " + p.desk.signs.cut + " " + plural(p.visited, p.shelf.unit)
+	case p.shelf.whole:
+		return ""
 	case p.desk.paused:
 		return "paused"
 	case p.follow:
 		return "follow"
-	case p.newer < p.desk.last || len(p.records) > 0 && p.at != p.records[len(p.records)-1].Seq:
+	case p.newer < p.shelf.last() || len(p.records) > 0 && p.at != p.records[len(p.records)-1].Seq:
 		return "stands still, more below"
 	}
 	return "stands still"
@@ -309,7 +311,7 @@ func (p *pane) do(a action) bool {
 
 // followNow follows the newest lines, or stands still where the pane is.
 func (p *pane) followNow(on bool) {
-	if on && !p.follow && p.newer < p.desk.last {
+	if on && !p.follow && p.newer < p.shelf.last() {
 		p.reset()
 	}
 	p.follow = on
@@ -328,7 +330,7 @@ func (p *pane) move(d int) {
 	if p.follow && d > 0 {
 		return
 	}
-	if d > 0 && to == i && p.newer >= p.desk.last {
+	if d > 0 && to == i && p.newer >= p.shelf.last() {
 		p.followNow(true)
 		return
 	}
@@ -354,7 +356,7 @@ func (p *pane) scroll(d int) {
 	over = max(0, min(over, p.height(i)-1))
 	if last, lastOver := p.upFrom(len(p.records)-1, p.rows); i > last || i == last && over >= lastOver {
 		i, over = last, lastOver
-		if d > 0 && p.newer >= p.desk.last {
+		if d > 0 && p.newer >= p.shelf.last() {
 			p.followNow(true)
 			return
 		}

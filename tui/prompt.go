@@ -98,7 +98,7 @@ func (p *prompt) enter() (overlay, tea.Cmd) {
 	return nil, cmd
 }
 
-func (p *prompt) view(w, _ int) []string {
+func (p *prompt) view(w, h int) []string {
 	t := p.theme
 	l := newLine(w, "", p.signs).gap(1).add(t.accent, p.label).gap(1)
 	field := max(8, min(60, l.left()/2))
@@ -106,8 +106,16 @@ func (p *prompt) view(w, _ int) []string {
 	at := l.used
 	l.raw(p.input.View())
 	l.to(min(at+max(width(p.input.Value())+2, field/2), w-1)).gap(1)
-	if p.err != nil {
-		return []string{p.ruleLine(w), l.add(t.bad, clean(p.err.Error())).String()}
+	if text := p.err; text != nil && width(clean(text.Error())) > l.left() {
+		lines := []string{p.ruleLine(w)}
+		parts, _ := wrap([]piece{{t.bad, clean(text.Error())}}, max(8, w-4), 3)
+		for _, ps := range parts {
+			lines = append(lines, addAll(newLine(w, "", p.signs).gap(3), ps).String())
+		}
+		lines = append(lines, l.String())
+		return lines[max(0, len(lines)-h):]
+	} else if text != nil {
+		return []string{p.ruleLine(w), l.add(t.bad, clean(text.Error())).String()}
 	}
 	for _, o := range p.options {
 		l.add(t.accent, keyName(o.key)).gap(1).add(t.dim, o.label()).gap(2)

@@ -33,6 +33,8 @@ type shop struct {
 	state   session.State
 	done    []session.Command
 	fail    error // what Do answers
+	brokers []*plainBroker
+	notes   []string
 }
 
 func (s *shop) Watch(ctx context.Context, fn func(session.State) error) error {
@@ -54,11 +56,10 @@ func (s *shop) Do(_ context.Context, c session.Command) (session.Result, error) 
 }
 
 func (s *shop) Records(_ context.Context, q session.RecordQuery) (journal.Page, error) {
-	match, err := q.Filter.Compile()
+	jq, err := q.Query()
 	if err != nil {
 		return journal.Page{}, err
 	}
-	jq := journal.Query{Streams: q.Streams, Kinds: q.Kinds, Match: match, Limit: q.Limit, Budget: q.Budget}
 	cursor := q.Cursor
 	if q.Before {
 		return s.journal.Before(cursor, jq), nil

@@ -279,7 +279,7 @@ func (p *servicesPage) do(a action) (tea.Cmd, bool) {
 		return p.editLast(), true
 	case actCopy:
 		return p.copy(strings.Join(p.chosen(p.list.name), " ")), true
-	case actLogs, actRestart, actStartStop, actBuild, actManual, actKill, actShell, actBrowser:
+	case actLogs, actMessages, actRestart, actStartStop, actBuild, actManual, actKill, actShell, actBrowser:
 		return p.act(a, p.chosen(p.list.name)), true
 	default:
 		return nil, false

@@ -101,6 +101,7 @@ type signs struct {
 	lines                                   [16]string // by the directions that meet: up 1, down 2, left 4, right 8
 	dashed, double                          string     // a horizontal line for the other conditions
 	head                                    string     // where a line meets its service
+	bars                                    []string   // of a sparkline, from nothing to all
 }
 
 func newSigns(ascii bool) *signs {
@@ -109,13 +110,13 @@ func newSigns(ascii bool) *signs {
 			cursor: ">", mark: "+", none: "-", cut: ">", restarts: "RE", rule: "-", bar: "|", up: "^", down: "v", to: "->", dot: "-",
 			folded: "+", unfolded: "-",
 			lines:  [16]string{" ", "|", "|", "|", "-", "+", "+", "+", "-", "+", "+", "+", "-", "+", "+", "+"},
-			dashed: ".", double: "=", head: ">"}
+			dashed: ".", double: "=", head: ">", bars: []string{"_", ".", "-", "=", "#"}}
 	}
 	return &signs{ready: "●", busy: "◐", stopped: "○", failed: "✖", reloading: "⟳",
 		cursor: "▸", mark: "✓", none: "–", cut: "…", restarts: "↻", rule: "─", bar: "│", up: "▴", down: "▾", to: "→", dot: "·",
 		folded: "▸", unfolded: "▾",
 		lines:  [16]string{" ", "│", "│", "│", "─", "┘", "┐", "┤", "─", "└", "┌", "├", "─", "┴", "┬", "┼"},
-		dashed: "╌", double: "═", head: "▸"}
+		dashed: "╌", double: "═", head: "▸", bars: []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"}}
 }
 
 // asciiOnly tells from the environment whether the terminal may be unable to show more than ASCII: TERM=dumb, or a

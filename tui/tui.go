@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
 
+	"msdev/brokers/decode"
 	"msdev/journal"
 	"msdev/session"
 )
@@ -46,9 +48,12 @@ type Options struct {
 	Source  Source
 	State   session.State  // drawn at once, before the source has answered: the project and its services
 	Timeout *time.Duration // grace period of the stop that ctrl-c asks for; nil is each service's own
+	Failed  <-chan error   // the one failure of the command that the screen was opened by; it is shown. nil: there is none
 	Input   io.Reader      // nil: the terminal
 	Output  io.Writer      // nil: the terminal
 	Environ []string       // nil: the process's own
+	// Decoder reads the bodies of messages; nil: it knows no schemas.
+	Decoder *decode.Decoder
 	// Settings are the person's own; see LoadSettings.
 	Settings Settings
 	// Shell returns the command that opens a shell in a service; nil: there is no such key.
@@ -88,6 +93,13 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	}
 	program := tea.NewProgram(a, opts...)
 	feeding := feed(ctx, o.Source, program.Send)
+	go func() { // ends with ctx
+		select {
+		case err := <-o.Failed:
+			program.Send(doneMsg{err: err})
+		case <-ctx.Done():
+		}
+	}()
 	_, err = program.Run()
 	cancel()
 	feeding()
@@ -122,19 +134,14 @@ type (
 	newsMsg struct{ last uint64 } // the journal's last sequence number
 	goneMsg struct{ err error }   // the source answers no more
 	tickMsg time.Time             // a second has passed
+	tapMsg  struct{ err error }   // no more messages come in
 )
 
 // feed starts what brings news to the app: the session's state, the journal's growth, the clock. All of it ends with
 // ctx; the function that it returns waits for that.
 func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
-	done := make(chan struct{}, 3)
-	owned := func(run func()) {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			run()
-		}()
-	}
-	owned(func() {
+	var all sync.WaitGroup
+	all.Go(func() {
 		err := src.Watch(ctx, func(s session.State) error {
 			send(stateMsg{s, time.Now()})
 			return ctx.Err()
@@ -143,7 +150,7 @@ func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
 			send(goneMsg{err})
 		}
 	})
-	owned(func() {
+	all.Go(func() {
 		var last uint64
 		for ctx.Err() == nil {
 			next, err := src.Wait(ctx, last)
@@ -155,7 +162,7 @@ func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
 			pause(ctx, frame)
 		}
 	})
-	owned(func() {
+	all.Go(func() {
 		t := time.NewTicker(time.Second)
 		defer t.Stop()
 		for {
@@ -167,11 +174,14 @@ func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
 			}
 		}
 	})
-	return func() {
-		for range 3 {
-			<-done
-		}
+	if b, ok := src.(BrokerSource); ok {
+		all.Go(func() {
+			if err := b.Tap(ctx); err != nil && ctx.Err() == nil {
+				send(tapMsg{err})
+			}
+		})
 	}
+	return all.Wait
 }
 
 func pause(ctx context.Context, d time.Duration) {

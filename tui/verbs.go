@@ -44,6 +44,8 @@ func (d *desk) act(a action, names []string) tea.Cmd {
 		return d.browse(names[0])
 	case actLogs:
 		return showLogs(names)
+	case actMessages:
+		return showMessages(narrowing{name: some(names), services: names})
 	}
 	return nil
 }

@@ -1,0 +1,324 @@
+package tui
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"msdev/brokers"
+)
+
+// rowKind is what a row of the queues page is.
+type rowKind uint8
+
+const (
+	rowBroker rowKind = iota
+	rowExchange
+	rowQueue
+	rowTopic
+	rowGroup
+)
+
+// gravityOf a row's note.
+type noteLevel uint8
+
+const (
+	noteNone noteLevel = iota
+	noteWarn
+	noteBad
+)
+
+// queueRow is one row of the queues page: a broker, or one of the things in it. A nil number is one that nobody told.
+type queueRow struct {
+	id       string
+	one      *booked
+	kind     rowKind
+	index    int // in the topology
+	name     string
+	typ      string
+	ready    *int64
+	unacked  *int64
+	in, out  *float64
+	readers  *int64 // consumers, members
+	lag      *int64
+	trend    *trend
+	note     string
+	level    noteLevel
+	brokerOK bool
+}
+
+// rowsOf are the rows of one broker, the broker itself first.
+func (b *book) rowsOf(o *booked, hidden bool) []queueRow {
+	rows := []queueRow{b.brokerRow(o)}
+	if o.topology == nil {
+		return rows
+	}
+	t := o.topology
+	var things []queueRow
+	for i := range t.Queues {
+		things = append(things, b.queueRow(o, i))
+	}
+	for i := range t.Exchanges {
+		if x := &t.Exchanges[i]; hidden || !ownOfBroker(x.Name) || x.In != nil && *x.In > 0 && x.Name != "" {
+			things = append(things, b.exchangeRow(o, i))
+		}
+	}
+	for i := range t.Topics {
+		if hidden || !t.Topics[i].Internal {
+			things = append(things, b.topicRow(o, i))
+		}
+	}
+	for i := range t.Groups {
+		things = append(things, b.groupRow(o, i))
+	}
+	slices.SortStableFunc(things, func(x, y queueRow) int {
+		return cmp.Or(cmp.Compare(kindOrder(x.kind), kindOrder(y.kind)), strings.Compare(x.name, y.name))
+	})
+	return append(rows, things...)
+}
+
+// kindOrder orders the kinds of rows.
+func kindOrder(k rowKind) int {
+	return slices.Index([]rowKind{rowQueue, rowExchange, rowTopic, rowGroup}, k)
+}
+
+// ownOfBroker tells whether an exchange is one that a broker makes itself.
+func ownOfBroker(name string) bool { return name == "" || strings.HasPrefix(name, "amq.") }
+
+func (b *book) brokerRow(o *booked) queueRow {
+	r := queueRow{id: o.info.Name, one: o, kind: rowBroker, name: o.info.Name, typ: brokerTitle(&o.info), brokerOK: o.topology != nil && o.err == nil}
+	switch {
+	case o.err != nil:
+		r.note, r.level = firstLine(o.err.Error()), noteBad
+		if o.topology != nil {
+			r.note = "what shows is " + ago(b.now.Sub(o.topology.At)) + " old: " + r.note
+		}
+	case o.topology == nil:
+		r.note = "asking " + b.signs.cut
+	default:
+		r.note = inventory(o.topology)
+		for _, n := range o.topology.Unknown {
+			r.note += " " + b.signs.dot + " " + n.Text
+		}
+	}
+	return r
+}
+
+// inventory is what a broker holds, in numbers.
+func inventory(t *brokers.Topology) string {
+	var parts []string
+	add := func(n int, noun string) {
+		if n > 0 {
+			parts = append(parts, plural(n, noun))
+		}
+	}
+	add(len(t.Queues), "queue")
+	add(len(t.Topics), "topic")
+	add(len(t.Groups), "group")
+	add(len(t.Clients), "connection")
+	add(len(t.Nodes), "node")
+	if len(parts) == 0 {
+		return "empty"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (b *book) queueRow(o *booked, i int) queueRow {
+	t, q := o.topology, &o.topology.Queues[i]
+	r := queueRow{id: o.info.Name + " " + queueID(q.Name), one: o, kind: rowQueue, index: i, name: q.Name, typ: cmp.Or(string(q.Type), "queue"),
+		ready: q.Ready, unacked: q.Unacked, in: q.In, out: q.Delivered, readers: q.Consumers, trend: o.trends[queueID(q.Name)]}
+	r.note, r.level = b.queueNote(o, t, q, r.trend)
+	return r
+}
+
+// queueNote is the problem of a queue, or else how it stands to dead letters.
+func (b *book) queueNote(o *booked, t *brokers.Topology, q *brokers.Queue, tr *trend) (string, noteLevel) {
+	dead := deadLettersOf(t, q.Name)
+	ready := int64(0)
+	if q.Ready != nil {
+		ready = *q.Ready
+	}
+	switch {
+	case q.State != "" && q.State != "running" && q.State != "idle" && q.State != "flow":
+		return "it is " + q.State, noteBad
+	case q.DeadExchange != nil && q.MessageTTL != nil: // messages wait in it for their time, and then move on
+		return "holds each for " + ago(time.Duration(*q.MessageTTL)*time.Millisecond), noteNone
+	case (len(dead) > 0 || deadName.MatchString(q.Name)) && ready > 0:
+		text := "dead letters" + either(len(dead) > 0, " of "+some(dead), "")
+		if by, in := growthOf(tr); by > 0 {
+			return text + fmt.Sprintf(", %s more in %s", commas(int64(by)), ago(in)), noteBad
+		}
+		return text, noteWarn
+	case len(dead) > 0 || deadName.MatchString(q.Name):
+		return "for dead letters" + either(len(dead) > 0, " of "+some(dead), ""), noteNone
+	case q.Consumers != nil && *q.Consumers == 0 && ready > 0 && q.Type != brokers.StreamQueue:
+		return "nobody consumes it", noteBad
+	case q.Consumers != nil && *q.Consumers == 0 && q.Type != brokers.StreamQueue:
+		return "nobody consumes it", noteWarn
+	}
+	if who := b.consumersOf(t, q); len(who) > 0 {
+		return b.signs.to + " " + some(who), noteNone
+	}
+	return "", noteNone
+}
+
+// deadName is what people call the places of what could not be handled.
+var deadName = regexp.MustCompile(`(?i)([._-]|^)(dead|dlq|dlt|dlx|dead[._-]?letters?)$`)
+
+// growthOf is how much a trend has grown, and in how much time.
+func growthOf(t *trend) (float64, time.Duration) {
+	if t == nil {
+		return 0, 0
+	}
+	return t.growth()
+}
+
+// deadLettersOf are the queues whose dead letters go to this one.
+func deadLettersOf(t *brokers.Topology, name string) []string {
+	var from []string
+	for i := range t.Queues {
+		q := &t.Queues[i]
+		if q.DeadExchange == nil || q.Name == name {
+			continue
+		}
+		m := brokers.Message{Kind: brokers.RabbitMQ, Exchange: *q.DeadExchange, RoutingKey: q.Name}
+		if q.DeadKey != nil {
+			m.RoutingKey = *q.DeadKey
+		}
+		queues, _ := routes(t, &m)
+		if q.DeadKey == nil && *q.DeadExchange != "" { // with the key that each message has: any that is bound
+			queues = boundTo(t, *q.DeadExchange)
+		}
+		if slices.Contains(queues, name) {
+			from = append(from, q.Name)
+		}
+	}
+	return from
+}
+
+// boundTo are the queues that are bound to an exchange.
+func boundTo(t *brokers.Topology, exchange string) []string {
+	var queues []string
+	for _, b := range t.Bindings {
+		if b.Source == exchange && b.Kind == brokers.SourceQueue && !slices.Contains(queues, b.To) {
+			queues = append(queues, b.To)
+		}
+	}
+	return queues
+}
+
+func (b *book) exchangeRow(o *booked, i int) queueRow {
+	t, x := o.topology, &o.topology.Exchanges[i]
+	r := queueRow{id: o.info.Name + " exchange " + x.Name, one: o, kind: rowExchange, index: i, name: cmp.Or(x.Name, "(default)"), typ: x.Type + " exchange", in: x.In, out: x.Out}
+	var to []string
+	for _, bind := range t.Bindings {
+		if bind.Source == x.Name && !slices.Contains(to, bind.To) {
+			to = append(to, bind.To)
+		}
+	}
+	slices.Sort(to)
+	switch {
+	case x.Name == "":
+		r.note = "to each queue by its name"
+	case len(to) == 0 && x.Alternate == "":
+		r.note, r.level = "unroutable: no queue is bound", either(x.In != nil && *x.In > 0, noteBad, noteWarn)
+	case len(to) > 0:
+		r.note = b.signs.to + " " + some(to)
+	default:
+		r.note = b.signs.to + " " + x.Alternate + ", its alternate"
+	}
+	return r
+}
+
+func (b *book) topicRow(o *booked, i int) queueRow {
+	t := &o.topology.Topics[i]
+	r := queueRow{id: o.info.Name + " " + topicID(t.Name), one: o, kind: rowTopic, index: i, name: t.Name, typ: plural(len(t.Partitions), "partition"),
+		ready: holdsOf(t), trend: o.trends[topicID(t.Name)]}
+	if in, ok := o.rates[topicID(t.Name)]; ok {
+		r.in = &in
+	}
+	var groups []string
+	for _, g := range o.topology.Groups {
+		if slices.ContainsFunc(g.Offsets, func(at brokers.GroupOffset) bool { return at.Topic == t.Name }) {
+			groups = append(groups, g.Name)
+		}
+	}
+	n := int64(len(groups))
+	r.readers = &n
+	trouble := t.Trouble
+	for _, p := range t.Partitions {
+		switch {
+		case trouble != "":
+		case p.Trouble != "":
+			trouble = fmt.Sprintf("partition %d: %s", p.ID, p.Trouble)
+		case p.Leader < 0:
+			trouble = fmt.Sprintf("partition %d has no leader", p.ID)
+		}
+	}
+	switch {
+	case trouble != "":
+		r.note, r.level = trouble, noteBad
+	case len(groups) > 0:
+		r.note = b.signs.to + " " + some(groups)
+	case t.Compacted:
+		r.note = "compacted"
+	}
+	return r
+}
+
+// stuckAfter is how long a group with a lag may commit nothing before it counts as stuck.
+const stuckAfter = 10 * time.Second
+
+func (b *book) groupRow(o *booked, i int) queueRow {
+	g := &o.topology.Groups[i]
+	members := int64(len(g.Members))
+	r := queueRow{id: o.info.Name + " " + groupID(g.Name), one: o, kind: rowGroup, index: i, name: g.Name, typ: "group, " + strings.ToLower(g.State),
+		readers: &members, lag: g.Lag, trend: o.trends[groupID(g.Name)]}
+	if out, ok := o.rates[groupID(g.Name)]; ok {
+		r.out = &out
+	}
+	lag := int64(0)
+	if g.Lag != nil {
+		lag = *g.Lag
+	}
+	commits := o.trends[commitsOf(groupID(g.Name))]
+	still := time.Duration(0)
+	if commits != nil {
+		still = o.topology.At.Sub(commits.still())
+	}
+	switch {
+	case g.Trouble != "":
+		r.note, r.level = g.Trouble, noteBad
+	case lag > 1 && members == 0:
+		r.note, r.level = "nobody is in it, and "+plural(lag, "record")+" wait", noteBad
+	case lag > 1 && still >= stuckAfter:
+		r.note, r.level = "stuck: no commit for "+ago(still), noteBad
+	default:
+		var who []string
+		for j := range g.Members {
+			if name := b.memberName(&g.Members[j]); !slices.Contains(who, name) {
+				who = append(who, name)
+			}
+		}
+		if len(who) > 0 {
+			r.note = b.signs.to + " " + some(who)
+		}
+	}
+	return r
+}
+
+// source is what a row's messages are read from; false where it has none.
+func (r *queueRow) source() (brokers.Source, bool) {
+	switch r.kind {
+	case rowExchange:
+		return brokers.Source{Kind: brokers.SourceExchange, Name: r.one.topology.Exchanges[r.index].Name}, true
+	case rowQueue:
+		return brokers.Source{Kind: brokers.SourceQueue, Name: r.name}, true
+	case rowTopic:
+		return brokers.Source{Kind: brokers.SourceTopic, Name: r.name}, true
+	}
+	return brokers.Source{}, false
+}
