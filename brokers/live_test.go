@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"msdev/brokers/rabbitmq"
 	"msdev/brokers/wire"
 	"msdev/testenv"
+	testkafka "msdev/testenv/kafka"
 )
 
 // patience bounds every wait; a wait ends with its event.
@@ -181,28 +184,15 @@ func numbered(kind brokers.Kind, n int) []brokers.Message {
 	return all
 }
 
-// kill makes dead letters of all that a queue holds.
+// die makes dead letters of all that a queue holds.
 func (r rabbit) die(t *testing.T, l letters) {
 	t.Helper()
 	held, err := r.Take(bounded(t), l.queue)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for {
-		_, ticket, err := held.Next(bounded(t))
-		if err != nil {
-			break
-		}
-		if err := held.Settle(bounded(t), brokers.DeadLetter, ticket); err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	if err := held.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.awaitReady(t, l.dead, n)
+	all := settle(t, held, brokers.DeadLetter)
+	r.awaitReady(t, l.dead, len(all))
 }
 
 // awaitReady waits until a queue holds n messages: dead-lettering has no confirmation.
@@ -234,23 +224,30 @@ func (r rabbit) ready(t *testing.T, queue string) int {
 }
 
 // drain takes all that a queue holds.
-func (r rabbit) drain(t *testing.T, queue string) (all []brokers.Message) {
+func (r rabbit) drain(t *testing.T, queue string) []brokers.Message {
 	t.Helper()
 	held, err := r.Take(bounded(t), queue)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return settle(t, held, brokers.Remove)
+}
+
+// settle decides over all that a queue has, and ends.
+func settle(t *testing.T, held brokers.Held, how brokers.Settlement) (all []brokers.Message) {
+	t.Helper()
+	var tickets []uint64
 	for {
 		m, ticket, err := held.Next(bounded(t))
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		all = append(all, m)
-		if err := held.Settle(bounded(t), brokers.Remove, ticket); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
+		all, tickets = append(all, m), append(tickets, ticket)
 	}
-	if err := held.Close(); err != nil {
+	if err := errors.Join(held.Settle(bounded(t), how, tickets...), held.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return all
@@ -284,12 +281,69 @@ func embeddedKafka(t *testing.T) *kafka.Broker {
 			t.Error(err)
 		}
 	})
-	return connectKafka(t, k.Addr())
+	return connectKafka(t, k.Addr(), nil)
 }
 
-func connectKafka(t *testing.T, address string) *kafka.Broker {
+// realKafka is a Kafka that can be killed and started again on the same data, each time on another port.
+type realKafka struct {
+	*kafka.Broker
+	line testkafka.Line
+	data string
+	ctx  context.Context //nolint:containedctx // the broker lives as long as the test
+
+	mu  sync.Mutex
+	now *testkafka.Broker
+}
+
+func startKafka(t *testing.T, line string) *realKafka {
 	t.Helper()
-	b, err := kafka.New(kafka.Options{Name: "kafka", Own: true, URL: address})
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &realKafka{line: testenv.KafkaDir(t, line), data: filepath.Join(t.TempDir(), "kafka"), ctx: ctx}
+	k.start(t)
+	t.Cleanup(func() {
+		k.now.Kill()
+		cancel()
+	})
+	k.Broker = connectKafka(t, k.now.Address, k.dial)
+	return k
+}
+
+func (k *realKafka) start(t *testing.T) {
+	t.Helper()
+	b, err := k.line.Start(k.ctx, k.data)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.now = b
+}
+
+func (k *realKafka) kill(t *testing.T) {
+	t.Helper()
+	k.now.Kill()
+	k.start(t)
+}
+
+// dial reaches the broker that runs now, by whichever address a client knows.
+func (k *realKafka) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return new(net.Dialer).DialContext(ctx, network, k.now.Address)
+}
+
+// dialer is how a client of one's own reaches a Kafka.
+func dialer(b brokers.Broker) func(context.Context, string, string) (net.Conn, error) {
+	if k, moves := b.(*realKafka); moves {
+		return k.dial
+	}
+	return new(net.Dialer).DialContext
+}
+
+func connectKafka(t *testing.T, address string, dial func(context.Context, string, string) (net.Conn, error)) *kafka.Broker {
+	t.Helper()
+	b, err := kafka.New(kafka.Options{Name: "kafka", Own: true, URL: address, Dial: dial})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,12 +140,8 @@ func abortAndGoOn(t *testing.T, r rabbit) {
 	journal := filepath.Join(t.TempDir(), "redrive")
 	ctx, abort := context.WithCancel(bounded(t))
 	defer abort()
-	p, err := redrive(r, l.dead, journal).Run(ctx, new(brokers.Control), func(o brokers.Outcome) {
-		if o.N == 50 {
-			abort()
-		}
-	})
-	if !errors.Is(err, context.Canceled) || p.Confirmed < 50 || p.Confirmed == n || p.Sent != p.Confirmed {
+	p, err := redrive(r, l.dead, journal).Run(ctx, steps(80), after(50, abort))
+	if !errors.Is(err, context.Canceled) || p.Confirmed < 50 || p.Confirmed > 80 || p.Sent != p.Confirmed {
 		t.Fatalf("%+v %v", p, err)
 	}
 	again, err := redrive(r, l.dead, journal).Run(bounded(t), new(brokers.Control), nil)
@@ -207,7 +203,7 @@ func outlivesItsProcess(t *testing.T, r rabbit) {
 }
 
 func outlivesItsBroker(t *testing.T, r rabbit) {
-	const n = 3000
+	const n = 1500
 	l := r.dead(t, brokers.QuorumQueue, n)
 	journal := filepath.Join(t.TempDir(), "redrive")
 	d := redrive(r, l.dead, journal)
