@@ -111,7 +111,7 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	s.reloads = runner.NewReloader(s.sup, p.Dir)
 	s.files.turned, s.files.replan = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.files.wrong = s.reloads.Use(p, launch.Of)
-	for _, text := range slices.Concat(launch.Notes, s.unsupported) {
+	for _, text := range slices.Concat(s.notes(), s.unsupported) {
 		s.journal.Append(journal.Record{Stream: runner.EventStream(""), Kind: journal.KindEvent, Ref: string(runner.EventWarning), Text: text})
 	}
 	s.hub.moved = make(chan struct{})
@@ -284,14 +284,19 @@ func (s *Session) shortcomings() []string {
 // noter is a runtime that has found something to tell the user since it began.
 type noter interface{ Notes() []string }
 
-// frame is the state without its services. s.mu is held.
-func (s *Session) frame(p *runner.Project) State {
-	warnings := slices.Concat(p.Warnings, s.launch.Notes, s.unsupported)
+// notes are what there is to tell the user now. s.mu is held.
+func (s *Session) notes() []string {
+	notes := slices.Clone(s.launch.Notes)
 	for _, rt := range s.launch.Runtimes {
 		if n, ok := rt.(noter); ok {
-			warnings = append(warnings, n.Notes()...)
+			notes = append(notes, n.Notes()...)
 		}
 	}
-	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: warnings,
+	return notes
+}
+
+// frame is the state without its services. s.mu is held.
+func (s *Session) frame(p *runner.Project) State {
+	return State{Project: p.Name, Dir: p.Dir, Files: p.Files, Runtime: s.runtime, Phase: s.phase, Warnings: slices.Concat(p.Warnings, s.notes(), s.unsupported),
 		Started: s.started, PID: os.Getpid(), Rates: s.rates.now, Watch: WatchState{On: s.files.on, Paused: s.reloads.Paused()}}
 }

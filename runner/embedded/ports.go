@@ -76,7 +76,7 @@ func (r *Runtime) listen(s types.ServiceConfig, ports []int) (listeners []Listen
 		listeners = append(listeners, Listener{Listener: l, Port: port}, r.enter(s.Name, port))
 		published := false
 		for _, p := range s.Ports {
-			if int(p.Target) != port || p.Published == "" || p.Published == "0" || p.Protocol == "udp" {
+			if int(p.Target) != port || !publishes(p) {
 				continue
 			}
 			front, err := listenIn(p.Published)
@@ -109,6 +109,36 @@ func (r *Runtime) listenPrivately(service string, port int) (net.Listener, int, 
 		return nil, 0, taken(service, port, strconv.Itoa(n), err)
 	}
 	return l, n, nil
+}
+
+// Check tells, before anything is started, which published port of services another program has.
+func (r *Runtime) Check(services []string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range services {
+		kind, ok := r.options.Kinds[r.options.Of(name)]
+		if !ok {
+			continue
+		}
+		config := r.project.Compose.Services[name]
+		served, _ := targets(config, kind)
+		for _, p := range config.Ports {
+			if !slices.Contains(served, int(p.Target)) || !publishes(p) {
+				continue
+			}
+			l, err := listenIn(p.Published)
+			if err != nil {
+				return taken(name, int(p.Target), p.Published, err)
+			}
+			_ = l.Close()
+		}
+	}
+	return nil
+}
+
+// publishes tells whether a port of a service is to be found at a port of this machine that its file names.
+func publishes(p types.ServicePortConfig) bool {
+	return p.Published != "" && p.Published != "0" && p.Protocol != "udp"
 }
 
 // listenIn listens on a port, or on the first free one of a range (8000-8010).

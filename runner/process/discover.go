@@ -22,6 +22,7 @@ type ports struct {
 	book     *front.Book
 	services map[string][]endpoint
 	names    map[string]string // every name that a service answers to in its networks
+	notes    []string          // what will not work, though it can be started
 }
 
 // endpoint is one port that a service of the file declares.
@@ -57,6 +58,7 @@ func plan(p *runner.Project, native func(string) bool, book *front.Book) (*ports
 			all.services[service] = declared(p, service)
 		}
 	}
+	all.notes = strandedByKafka(p, all.names, native)
 	all.settle(p)
 	return all, all.collide(p)
 }

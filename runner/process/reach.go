@@ -61,28 +61,34 @@ func (r *Runtime) expose(ctx context.Context, in *instance) error {
 // called are the ports of a service that the settings of others name.
 func called(p *runner.Project, names map[string]string, service string) []int {
 	var ports []int
+	for other := range p.Compose.Services {
+		if other != service {
+			ports = append(ports, callsTo(p, names, other, service)...)
+		}
+	}
+	return ports
+}
+
+// callsTo are the ports of a service that the settings of another one name.
+func callsTo(p *runner.Project, names map[string]string, from, service string) []int {
+	var ports []int
 	note := func(name string, port int) (string, bool) {
 		if names[name] == service && 0 < port && port <= 65535 {
 			ports = append(ports, port)
 		}
 		return "", false
 	}
-	for other, s := range p.Compose.Services {
-		if other == service {
-			continue
+	s, env := p.Compose.Services[from], map[string]string{}
+	for key, value := range s.Environment {
+		if value != nil {
+			env[key] = *value
 		}
-		env := map[string]string{}
-		for key, value := range s.Environment {
-			if value != nil {
-				env[key] = *value
-			}
-		}
-		maps.Copy(env, p.Services[other].Env)
-		rewritePairs(env, note)
-		run := p.Services[other].Run
-		for _, text := range slices.Concat(slices.Collect(maps.Values(env)), s.Command, s.Entrypoint, run.Args, []string{run.Line}) {
-			rewrite(text, note)
-		}
+	}
+	maps.Copy(env, p.Services[from].Env)
+	rewritePairs(env, note)
+	run := p.Services[from].Run
+	for _, text := range slices.Concat(slices.Collect(maps.Values(env)), s.Command, s.Entrypoint, run.Args, []string{run.Line}) {
+		rewrite(text, note)
 	}
 	return ports
 }
