@@ -27,7 +27,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"msdev": func() { os.Exit(cmd.Main()) }})
+	testscript.Main(m, map[string]func(){"msdev": func() { os.Exit(cmd.Main()) }, "get": get})
+}
+
+// get URL: a program that prints what an address answers.
+func get() {
+	client := http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Get(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_, _ = io.Copy(os.Stdout, answer.Body)
 }
 
 // TestScript runs the scripts that need no engine.

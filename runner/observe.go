@@ -130,8 +130,11 @@ func (s *Supervisor) hold(services []string) {
 	}
 }
 
-// removing tells whether an action of ours removes an instance, or puts another in its place.
+// removing tells whether an action of ours removes an instance, puts another in its place, or takes back the one that it has made.
 func (s *Supervisor) removing(in Instance) bool {
+	if replaces, making := s.view.making(in); making && replaces != "" {
+		return true
+	}
 	replace := Action{Op: OpCreate, Runtime: in.Runtime, Service: in.Service, Number: in.Number, Replaces: in.ID}
 	return s.view.Busy[onInstance(OpRemove, in).ID()] || s.view.Busy[replace.ID()]
 }

@@ -40,7 +40,11 @@ func (r *Runtime) build(ctx context.Context, s types.ServiceConfig, a runner.Act
 	if err != nil {
 		return nil, err
 	}
+	if a.Previous {
+		return r.goBack(ctx, spec)
+	}
 	log := &buildLog{report: report}
+	was, _ := r.images.get(ctx, spec.image) // whoever does not know it cannot go back
 	err = errNoBuildKit
 	if r.hasBuildKit() {
 		err = r.buildByBuildKit(ctx, spec, log)
@@ -62,6 +66,7 @@ func (r *Runtime) build(ctx context.Context, s types.ServiceConfig, a runner.Act
 		return nil, &runner.Error{Kind: runner.ErrFailed, Service: s.Name,
 			Msg: fmt.Sprintf("service %q was built, but the engine does not have its image %q.", s.Name, spec.image), Hint: "Build it again; another program may have removed it."}
 	}
+	r.before.note(spec.image, was.id, img.id)
 	return r.imagesSeen(spec.image, img), nil
 }
 

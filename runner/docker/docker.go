@@ -41,6 +41,7 @@ type Runtime struct {
 	ranges  sync.Mutex // held while an instance starts that publishes a range of ports
 	naming  sync.Mutex // held while a network is made on an engine that does not keep their names apart
 	images  imageCache
+	before  previous
 	known   known
 	bridges bridges
 	relays  *relays

@@ -29,6 +29,9 @@ func (r *Runtime) build(ctx context.Context, a runner.Action, report func(runner
 	if err != nil {
 		return nil, err
 	}
+	if a.Previous {
+		return r.goBack(a.Service)
+	}
 	if len(l.argv) == 0 {
 		return r.provide(runner.ResourceImage, a.Service)
 	}
@@ -60,9 +63,21 @@ func (r *Runtime) build(ctx context.Context, a runner.Action, report func(runner
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	res := runner.Resource{Key: a.Service, Name: a.Service, ID: r.version(a.Service)}
-	r.images[a.Service] = res
-	return []runner.Observation{r.tell(runner.Observation{Resource: &runner.ResourceChange{Kind: runner.ResourceImage, Resource: res}})}, nil
+	version, program := r.version(a.Service)
+	delete(r.pinned, a.Service)
+	if program != "" {
+		if err := r.versions.keep(a.Service, version, program); err != nil {
+			return nil, err
+		}
+	}
+	return r.built(a.Service, version), nil
+}
+
+// built tells that a service has another image. r.mu is held.
+func (r *Runtime) built(service, version string) []runner.Observation {
+	res := runner.Resource{Key: service, Name: service, ID: version}
+	r.images[service] = res
+	return []runner.Observation{r.tell(runner.Observation{Resource: &runner.ResourceChange{Kind: runner.ResourceImage, Resource: res}})}
 }
 
 // place is how compilers name a place in a file at the beginning of a line: main.go:12:3: what is wrong.
@@ -123,18 +138,18 @@ func (r *Runtime) builder(service string) (launch, error) {
 	return l, err
 }
 
-// version names what a build has made. Where the service runs a file, it is the file's content, so that a build that changed
-// nothing restarts nothing; otherwise each build is a new version. r.mu is held.
-func (r *Runtime) version(service string) string {
+// version names what a build has made. Where the service runs a file, which is returned too, it is the file's content, so that a
+// build that changed nothing restarts nothing; otherwise each build is a new version. r.mu is held.
+func (r *Runtime) version(service string) (name, program string) {
 	in := &instance{ports: r.ports.of(service, 1), state: runner.Instance{Service: service}}
 	if l, err := r.launch(in); err == nil && strings.ContainsRune(l.argv[0], '/') && l.argv[0] != "/bin/sh" {
 		if path, err := l.lookUp(l.argv[0]); err == nil {
 			if sum, err := digest(path); err == nil {
-				return sum
+				return sum, path
 			}
 		}
 	}
-	return rand.Text()
+	return rand.Text(), ""
 }
 
 func digest(path string) (string, error) {

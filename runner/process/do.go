@@ -133,6 +133,7 @@ func (r *Runtime) make(a runner.Action, beside bool) (*instance, runner.Observat
 		return nil, none, err
 	}
 	in := &instance{output: newOutput(), ports: r.ports.of(a.Service, number)}
+	in.program = r.pinned[a.Service]
 	r.hide(in, a.Service)
 	if !beside {
 		if err := r.vacant(a.Service, in.ports); err != nil {

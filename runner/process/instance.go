@@ -22,6 +22,7 @@ type instance struct {
 	output   *output
 	ports    []endpoint
 	starting sync.Mutex // held by what starts or stops it
+	program  string     // what is run instead of the program that its service names, where set
 	slot     string     // tells its inner ports from those of another version beside it
 
 	// Guarded by Runtime.mu.
@@ -135,6 +136,9 @@ func (r *Runtime) spawn(in *instance) (*child, error) {
 	c.cmd, err = l.command(l.argv)
 	if err != nil {
 		return nil, err
+	}
+	if l.program != "" {
+		c.cmd.Path = l.program
 	}
 	writers, err := c.streams(l.tty)
 	if err == nil {

@@ -19,6 +19,7 @@ import (
 type launch struct {
 	service string
 	argv    []string
+	program string // stands in for argv[0], where set
 	env     []string
 	dir     string
 	tty     bool
@@ -32,7 +33,7 @@ func (r *Runtime) launch(in *instance) (launch, error) {
 		return launch{}, err
 	}
 	settings := r.project.Services[service]
-	l := launch{service: service, dir: r.dir(service), tty: r.project.Compose.Services[service].Tty}
+	l := launch{service: service, program: in.program, dir: r.dir(service), tty: r.project.Compose.Services[service].Tty}
 	t := templates{service: service, ports: in.ports, volume: r.volume}
 	var err error
 	if l.env, err = r.environment(t, in.state.ID); err != nil {

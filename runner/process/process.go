@@ -52,7 +52,9 @@ type Runtime struct {
 	instances map[string]*instance
 	draining  map[string]*instance       // versions that were replaced, while they answer what they have
 	images    map[string]runner.Resource // what was built, by service
-	absent    map[string]bool            // networks, volumes and images that were removed, by kind and key
+	versions  versions
+	pinned    map[string]string // by service: the program that stands in for the one that it names
+	absent    map[string]bool   // networks, volumes and images that were removed, by kind and key
 	watchers  map[*watcher]bool
 	closed    bool
 }
@@ -76,7 +78,7 @@ func New(p *runner.Project, o Options) (*Runtime, error) {
 	o.StateDir = dir
 	r := &Runtime{
 		options: o, closing: make(chan struct{}), store: &store{dir: dir},
-		instances: map[string]*instance{}, draining: map[string]*instance{}, images: map[string]runner.Resource{}, absent: map[string]bool{}, watchers: map[*watcher]bool{},
+		instances: map[string]*instance{}, draining: map[string]*instance{}, pinned: map[string]string{}, versions: versions{filepath.Join(dir, "versions"), map[string][]string{}}, images: map[string]runner.Resource{}, absent: map[string]bool{}, watchers: map[*watcher]bool{},
 	}
 	if err := r.adopt(p); err != nil {
 		return nil, err
@@ -159,6 +161,7 @@ func (r *Runtime) Close() error {
 	r.owning.Lock()
 	defer r.owning.Unlock()
 	if r.store.owned() {
+		r.versions.drop()
 		_ = r.store.save(nil) // records of what has ended; a later runtime would find nothing by them
 	}
 	return r.store.close()

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -80,11 +81,9 @@ func (r *Runtime) swap(ctx context.Context, a runner.Action, old *instance) ([]r
 		err = r.untilReady(ctx, in)
 	}
 	if err != nil {
-		_, gone := r.remove(context.WithoutCancel(ctx), in)
-		if gone != nil {
-			return nil, gone
-		}
-		return nil, err
+		_, failed := r.remove(context.WithoutCancel(ctx), in)
+		seen := r.rollBack(old, in)
+		return seen, cmp.Or(failed, err)
 	}
 	versions := r.move(old, in)
 	if versions == nil { // the old one has ended by itself: the new one takes its addresses
