@@ -215,6 +215,10 @@ func (s *brokerSet) unknown(a address, kinds []brokers.SourceKind) error {
 	if err := s.silent(a.broker); err != nil {
 		return err
 	}
+	takes := strings.Join(plainKinds(kinds), " or ")
+	if others := s.find(a, []brokers.SourceKind{brokers.SourceQueue, brokers.SourceExchange, brokers.SourceTopic}); len(others) > 0 && a.kind == "" {
+		return usageError(fmt.Sprintf("%q is the name of the %s %s, and this takes a %s", a.text, others[0].source.Kind, others[0], takes), "")
+	}
 	var there []string
 	for _, b := range s.all {
 		if a.broker != "" && a.broker != b.info.Name {
@@ -228,7 +232,7 @@ func (s *brokerSet) unknown(a address, kinds []brokers.SourceKind) error {
 	}
 	what := string(a.kind)
 	if what == "" {
-		what = strings.Join(plainKinds(kinds), " or ")
+		what = takes
 	}
 	name := a.rest
 	if a.kind == brokers.SourceTopic || a.kind == brokers.SourceExchange {
