@@ -196,6 +196,9 @@ func newWireError(err error) wireError {
 }
 
 func (w wireError) error() error {
+	if w.Kind == "" && w.Msg == runner.ErrSuperseded.Error() {
+		return runner.ErrSuperseded
+	}
 	if w.Kind == "" {
 		return errors.New(w.Msg)
 	}

@@ -38,7 +38,7 @@ func run(ctx context.Context, runs int) (err error) {
 	if err := os.CopyFS(b.shop, os.DirFS("samples/shop")); err != nil {
 		return fmt.Errorf("run it in msdev's own folder: %w", err)
 	}
-	b.env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir, "DOCKER_HOST=tcp://127.0.0.1:1")
+	b.env = append(os.Environ(), "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "DOCKER_HOST=tcp://127.0.0.1:1")
 	if _, err := b.floor(ctx); err != nil { // fills Go's build cache
 		return err
 	}

@@ -173,7 +173,7 @@ func (r *Runtime) piped(ctx context.Context, cmd *exec.Cmd, emit func(text strin
 	}
 	defer reader.Close()
 	cmd.Stdout, cmd.Stderr = writer, writer
-	err = r.spawner.start(cmd, "")
+	err = r.spawner.start(cmd, "", nil)
 	_ = writer.Close()
 	if err != nil {
 		return -1, err

@@ -89,7 +89,7 @@ func (r *Runtime) execPipes(ctx context.Context, cmd *exec.Cmd, spec runner.Exec
 		ours, theirs, readers = append(ours, reader), append(theirs, writer), append(readers, reader)
 		copies.Go(func() { _, _ = io.Copy(to.writer, reader) })
 	}
-	err := r.spawner.start(cmd, "")
+	err := r.spawner.start(cmd, "", nil)
 	closeAll(theirs)
 	if err != nil {
 		copies.Wait()
@@ -119,7 +119,7 @@ func (r *Runtime) execTerminal(ctx context.Context, cmd *exec.Cmd, spec runner.E
 	defer master.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	err = r.spawner.start(cmd, "")
+	err = r.spawner.start(cmd, "", nil)
 	_ = slave.Close()
 	if err != nil {
 		return -1, err

@@ -63,6 +63,8 @@ type child struct {
 	start   string
 	began   time.Time
 	test    *test // nil without one
+	cage    *cage // nil without limits
+	starved bool  // when it has ended: the kernel wanted its memory back
 	readers sync.WaitGroup
 	pipes   []*os.File
 	matched chan struct{} // closed when the line came that tells that it is ready
@@ -143,7 +145,10 @@ func (r *Runtime) spawn(in *instance) (*child, error) {
 	writers, err := c.streams(l.tty)
 	if err == nil {
 		c.began = time.Now()
-		err = r.spawner.start(c.cmd, id)
+		c.cage, err = l.limits.cage(id)
+	}
+	if err == nil {
+		err = r.spawner.start(c.cmd, id, c.cage)
 	}
 	for _, w := range writers {
 		_ = w.Close()
@@ -152,9 +157,13 @@ func (r *Runtime) spawn(in *instance) (*child, error) {
 		for _, p := range c.pipes {
 			_ = p.Close()
 		}
+		c.cage.remove()
 		return nil, l.cannot(err)
 	}
 	c.pid = c.cmd.Process.Pid
+	if err := l.limits.apply(c.pid); err != nil {
+		in.output.add(line{text: "msdev: " + err.Error(), stderr: true})
+	}
 	c.start = startOf(c.pid)
 	for i, p := range c.pipes {
 		c.readers.Go(func() {
@@ -210,6 +219,8 @@ func (r *Runtime) await(in *instance, run *run, c *child) int {
 	run.child = nil // from here on its pid may become another's
 	r.mu.Unlock()
 	code, _ := r.spawner.wait(c.cmd)
+	c.starved = c.cage.starved() || oomKills() > c.ooms
+	c.cage.remove()
 	for _, p := range c.pipes {
 		_ = p.SetReadDeadline(time.Now().Add(drain))
 	}
@@ -240,7 +251,7 @@ func (r *Runtime) supervise(in *instance, run *run) {
 			if again {
 				i.State = runner.InstanceRestarting
 			}
-			i.OOMKilled = c != nil && code == 137 && !run.quitting && oomKills() > c.ooms
+			i.OOMKilled = c != nil && code == 137 && !run.quitting && c.starved
 		})
 		r.mu.Unlock()
 		if !again || !run.rest(max(pause, run.policy.delay)) {

@@ -24,6 +24,7 @@ type launch struct {
 	dir     string
 	tty     bool
 	test    *test
+	limits  limits
 }
 
 // launch tells how an instance starts now. r.mu is held.
@@ -33,7 +34,8 @@ func (r *Runtime) launch(in *instance) (launch, error) {
 		return launch{}, err
 	}
 	settings := r.project.Services[service]
-	l := launch{service: service, program: in.program, dir: r.dir(service), tty: r.project.Compose.Services[service].Tty}
+	s := r.project.Compose.Services[service]
+	l := launch{service: service, program: in.program, dir: r.dir(service), tty: s.Tty, limits: limitsOf(s)}
 	t := templates{service: service, ports: in.ports, volume: r.volume}
 	var err error
 	if l.env, err = r.environment(t, in.state.ID); err != nil {

@@ -180,6 +180,9 @@ func (r *Runtime) own() error {
 	}
 	if len(left) > 0 {
 		endLeftovers(left)
+		for _, rec := range left {
+			sweepCage(rec.Instance.ID)
+		}
 		return r.store.save(nil)
 	}
 	return nil
@@ -212,21 +215,4 @@ func (r *Runtime) find(id string) (*instance, error) {
 	}
 	return nil, &runner.Error{Kind: runner.ErrFailed, Msg: fmt.Sprintf("there is no process of the id %.12s", id),
 		Hint: "`msdev ps` shows those that there are."}
-}
-
-// Warnings tells what of the project has no effect on processes.
-func (r *Runtime) Warnings() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []string
-	for _, name := range r.project.Order {
-		if !r.options.Native(name) {
-			continue
-		}
-		s := r.project.Compose.Services[name]
-		if (s.Deploy != nil && s.Deploy.Resources.Limits != nil) || s.MemLimit > 0 || s.CPUS > 0 {
-			all = append(all, fmt.Sprintf("%s: service %q: limits of CPU and memory are not applied to a process", r.project.Place("services", name), name))
-		}
-	}
-	return all
 }

@@ -66,8 +66,9 @@ func (s *spawner) reaper() {
 
 func (s *spawner) close() { close(s.over) }
 
-// start starts a command in a process group of its own. Where id is set, it leads the processes of that instance.
-func (s *spawner) start(cmd *exec.Cmd, id string) error {
+// start starts a command in a process group of its own, and inside a cage unless that is nil. Where id is set, it leads the processes
+// of that instance.
+func (s *spawner) start(cmd *exec.Cmd, id string, in *cage) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
@@ -76,7 +77,7 @@ func (s *spawner) start(cmd *exec.Cmd, id string) error {
 	job := func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		err := cmd.Start()
+		err := in.around(cmd.SysProcAttr, cmd.Start)
 		if err == nil {
 			s.direct[cmd.Process.Pid] = true
 			if id != "" {
