@@ -257,7 +257,7 @@ func TestCheckout(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skipf("git is to switch branches, and is not here: %v", err)
 	}
-	const files = 1000
+	const files = 500
 	dir := t.TempDir()
 	git := func(args ...string) {
 		t.Helper()
