@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
@@ -67,7 +68,7 @@ func (a *app) reach(ctx context.Context, cfg session.Config, spawn bool) (c *ses
 	if !errors.Is(err, session.ErrNoSession) {
 		return c, true, err
 	}
-	if cfg.Load, err = a.options(); err != nil {
+	if cfg.Load, err = a.found(ctx); err != nil {
 		return nil, false, err
 	}
 	cfg.Runtime = a.runtime
@@ -77,6 +78,30 @@ func (a *app) reach(ctx context.Context, cfg session.Config, spawn bool) (c *ses
 		c, err = session.Local(ctx, cfg, wire)
 	}
 	return c, false, err
+}
+
+// found are the options by which the project is loaded. A project that is named and has no file here is what the engine knows of it.
+func (a *app) found(ctx context.Context) (runner.LoadOptions, error) {
+	o, err := a.options()
+	if err != nil {
+		return o, err
+	}
+	missing := runner.HasFile(o)
+	if !errors.Is(missing, runner.ErrNoFile) || o.Name == "" && a.env("COMPOSE_PROJECT_NAME") == "" {
+		return o, nil // what else is wrong is told by who loads it
+	}
+	name, err := runner.ProjectName(o)
+	if err != nil {
+		return o, err
+	}
+	if o.Text, err = outlined(ctx, name); err != nil {
+		return o, err
+	}
+	if o.Text == "" {
+		return o, &runner.Error{Kind: runner.ErrFailed, Msg: fmt.Sprintf("there is no container of a project %q, and no compose file here", name),
+			Hint: "`msdev ls -a` lists all projects; or go to the folder that holds its compose.yaml."}
+	}
+	return o, nil
 }
 
 // with runs f with a client of the project's session, wherever that is. An interrupt ends it.

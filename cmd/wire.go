@@ -342,6 +342,16 @@ func openBroker(kind string, c brokerConfig) (func(context.Context) error, error
 	return brokerKinds()[kind].Open(config)
 }
 
+// remains are the projects that the engine has containers of.
+func remains(ctx context.Context) ([]runner.Remains, error) {
+	return docker.Remains(ctx, docker.Options{})
+}
+
+// outlined is the compose file of a project as far as the engine can tell it.
+func outlined(ctx context.Context, project string) (string, error) {
+	return docker.Outline(ctx, project, docker.Options{})
+}
+
 // proposal is how a service could run as a process.
 type proposal = process.Proposal
 

@@ -30,6 +30,7 @@ type found struct {
 	env      types.Mapping
 	profiles []string
 	warnings []string
+	text     string // the compose file itself, where there are no files
 }
 
 // discover finds the files of a project as Compose does. The environment grows on the way: .env beside the user or the first
@@ -41,6 +42,10 @@ func discover(o LoadOptions) (*found, error) {
 	}
 	if err := f.nameEnvFiles(o); err != nil {
 		return nil, err
+	}
+	if f.text = o.Text; f.text != "" {
+		f.dir = f.home(o)
+		return f, nil
 	}
 	for _, name := range o.Files {
 		if err := f.add(name, ""); err != nil {
@@ -232,8 +237,8 @@ func (f *found) findFiles(o LoadOptions) error {
 			return nil
 		}
 		if dir == filepath.Dir(dir) {
-			return usage(fmt.Sprintf("no compose file in %s or any folder above it", start),
-				"Go to the folder that holds compose.yaml, or name the file: msdev -f FILE …")
+			return &Error{Kind: ErrUsage, Msg: fmt.Sprintf("no compose file in %s or any folder above it", start),
+				Hint: "Go to the folder that holds compose.yaml, or name the file: msdev -f FILE …", Err: ErrNoFile}
 		}
 	}
 }

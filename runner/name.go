@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"strings"
+
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 )
@@ -8,6 +10,11 @@ import (
 // ProjectName tells the name of the project that Load would load. It reads no more than it has to, so that a session can be
 // found although its files have become wrong.
 func ProjectName(o LoadOptions) (string, error) {
+	for _, entry := range o.Environ {
+		if value, ok := strings.CutPrefix(entry, "COMPOSE_PROJECT_NAME="); ok && o.Name == "" {
+			o.Name = value
+		}
+	}
 	if o.Name != "" {
 		name, _, err := (&found{}).projectName(o, false)
 		return name, err

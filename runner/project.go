@@ -37,6 +37,7 @@ type LoadOptions struct {
 	WorkDir  string   `json:"workDir,omitempty"`  // where the user stands; files are looked for from here upwards
 	Profiles []string `json:"profiles,omitempty"` // --profile
 	EnvFiles []string `json:"envFiles,omitempty"` // --env-file
+	Text     string   `json:"text,omitempty"`     // the compose file itself, where there is none on disk
 	Environ  []string `json:"environ,omitempty"`  // the user's environment; nil is the process's own
 }
 

@@ -52,6 +52,12 @@ func readSources(at *found) (*sources, error) {
 			return nil, err
 		}
 	}
+	if at.text != "" {
+		s.given = 1
+		if err := s.parse(filepath.Join(at.dir, "compose.yaml"), []byte(at.text)); err != nil {
+			return nil, err
+		}
+	}
 	lookup := func(name string) (string, bool) { v, ok := at.env[name]; return v, ok }
 	for i := 0; i < len(s.files); i++ { // grows on the way
 		dir := filepath.Dir(s.files[i].path)
@@ -94,6 +100,10 @@ func (s *sources) read(path string) error {
 	if err != nil {
 		return fileError("compose file", s.show(path), path, err)
 	}
+	return s.parse(path, content)
+}
+
+func (s *sources) parse(path string, content []byte) error {
 	f := source{path: path, content: content}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	for {

@@ -49,7 +49,9 @@ func Spawn(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start the session: %w", err)
 	}
-	go func() { _ = cmd.Wait() }() // reaps it if it ends before this process
+	defer func() {
+		go func() { _ = cmd.Wait() }() // reaps it if it ends before this process; not sooner, as that closes what is read from
+	}()
 	_, err = in.Write(config)
 	if err := errors.Join(err, in.Close()); err != nil {
 		return nil, fmt.Errorf("cannot start the session: %w", err)
