@@ -63,7 +63,7 @@ func (a *app) attach(noWatch bool) error {
 	if err != nil {
 		return err
 	}
-	outcome, err := a.screen(ctx, c, st, nil)
+	outcome, err := a.screen(ctx, c, st, nil, nil)
 	switch {
 	case err != nil:
 		return err

@@ -22,7 +22,7 @@ func (r *run) screen(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	src := &source{ready: make(chan struct{})}
-	upped := make(chan error, 1)
+	upped, failed := make(chan error, 1), make(chan error, 1)
 	go func() { // ends with ctx
 		src.client, src.err = r.connect(ctx)
 		close(src.ready)
@@ -32,14 +32,17 @@ func (r *run) screen(ctx context.Context) error {
 		}
 		_, err := src.client.Do(ctx, r.command)
 		upped <- err
+		if err != nil && ctx.Err() == nil && !errors.Is(err, runner.ErrSuperseded) {
+			failed <- err
+		}
 	}()
-	outcome, err := r.app.screen(ctx, src, r.expected(), r.command.Timeout)
+	outcome, err := r.app.screen(ctx, src, r.expected(), r.command.Timeout, failed)
 	if err == nil && outcome == tui.Detached {
 		r.app.detached(r.project.Name)
 		return nil
 	}
-	if _, failed := src.wait(context.WithoutCancel(ctx)); failed != nil {
-		return failed
+	if _, broken := src.wait(context.WithoutCancel(ctx)); broken != nil {
+		return broken
 	}
 	defer src.client.Close()
 	if err == nil && (outcome == tui.Stopped || outcome == tui.Killed) {
@@ -57,7 +60,7 @@ func (r *run) screen(ctx context.Context) error {
 }
 
 // screen shows a session until the person leaves it.
-func (a *app) screen(ctx context.Context, src tui.Source, st session.State, timeout *time.Duration) (tui.Outcome, error) {
+func (a *app) screen(ctx context.Context, src tui.Source, st session.State, timeout *time.Duration, failed <-chan error) (tui.Outcome, error) {
 	path, err := tui.SettingsFile()
 	if err != nil {
 		return tui.Quit, err
@@ -66,7 +69,7 @@ func (a *app) screen(ctx context.Context, src tui.Source, st session.State, time
 	if err != nil {
 		return tui.Quit, err
 	}
-	outcome, err := tui.Run(ctx, tui.Options{Source: src, State: st, Timeout: timeout, Input: a.in, Output: a.out, Environ: a.environ, Settings: settings, Shell: shell(st.Project)})
+	outcome, err := tui.Run(ctx, tui.Options{Source: src, State: st, Timeout: timeout, Failed: failed, Input: a.in, Output: a.out, Environ: a.environ, Settings: settings, Shell: shell(st.Project)})
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
