@@ -194,7 +194,7 @@ func (c *contender) branches(ctx context.Context, files int) error {
 			return err
 		}
 		for n := range files {
-			path := filepath.Join(c.src, fmt.Sprintf("d%d", n%100), strconv.Itoa(n))
+			path := filepath.Join(c.src, fileOf(n))
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(branch), 0o644)); err != nil {
 				return err
 			}
@@ -208,10 +208,13 @@ func (c *contender) branches(ctx context.Context, files int) error {
 	return err
 }
 
+// fileOf is the name of one of the files of a branch.
+func fileOf(n int) string { return fmt.Sprintf("d%d/f%d", n%100, n) }
+
 // arrived tells whether all files of the branch are in the container.
 func (c *contender) arrived(files int) bool {
 	for n := files - 1; n >= 0; n-- {
-		if !c.has(fmt.Sprintf("d%d/%d", n%100, n), c.branch) {
+		if !c.has(fileOf(n), c.branch) {
 			return false
 		}
 	}
