@@ -5,12 +5,14 @@ package brokers
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -202,22 +204,19 @@ func liveReplay(b *testing.B, live brokers.Broker, to brokers.Target, after func
 	defer p.Close()
 	m := brokers.Message{Body: []byte(strings.Repeat("x", rabbitBody)), Headers: brokers.Headers{{Key: "n", Value: []byte("1")}}}
 	out := brokers.Outgoing{To: to, Message: &m}
-	var mu sync.Mutex
-	confirmed := 0
+	var confirmed atomic.Int64
 	began := time.Now()
 	for range replayed {
 		check(b, p.Send(ctx, &out, func(r brokers.Result) {
-			mu.Lock()
-			defer mu.Unlock()
 			if r.Status == brokers.StatusConfirmed {
-				confirmed++
+				confirmed.Add(1)
 			}
 		}))
 	}
 	check(b, p.Flush(ctx))
 	report(b, replayed, began)
-	if confirmed != replayed {
-		b.Errorf("%d of %d are confirmed", confirmed, replayed)
+	if n := confirmed.Load(); n != replayed {
+		b.Errorf("%d of %d are confirmed", n, replayed)
 	}
 }
 
@@ -259,19 +258,28 @@ func BenchmarkKafka(b *testing.B) {
 		report(b, n, began)
 		work.Wait()
 	})
-	b.Run("replay/bare kgo", func(b *testing.B) {
-		client, err := kgo.NewClient(kgo.SeedBrokers(k.Address), kgo.DefaultProduceTopic("bench"))
-		check(b, err)
-		defer client.Close()
-		body := []byte(strings.Repeat("x", rabbitBody))
-		began := time.Now()
-		for range replayed {
-			client.Produce(b.Context(), &kgo.Record{Value: body}, nil)
-		}
-		check(b, client.Flush(b.Context()))
-		report(b, replayed, began)
-	})
-	b.Run("replay/msdev", func(b *testing.B) { liveReplay(b, live, brokers.Target{Topic: "bench"}, func() {}) })
+	for range 2 {
+		b.Run("replay/bare kgo", func(b *testing.B) { bareProduce(b, k.Address) })
+		b.Run("replay/msdev", func(b *testing.B) { liveReplay(b, live, brokers.Target{Topic: "bench"}, func() {}) })
+	}
+}
+
+func bareProduce(b *testing.B, address string) {
+	var confirmed atomic.Int64
+	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("bench"))
+	check(b, err)
+	defer client.Close()
+	body := []byte(strings.Repeat("x", rabbitBody))
+	began := time.Now()
+	for range replayed {
+		client.Produce(b.Context(), &kgo.Record{Value: body, Headers: []kgo.RecordHeader{{Key: "n", Value: []byte("1")}}}, func(_ *kgo.Record, err error) {
+			if err == nil {
+				confirmed.Add(1)
+			}
+		})
+	}
+	check(b, client.Flush(b.Context()))
+	report(b, replayed, began)
 }
 
 // seed produces the records that are read.
@@ -280,9 +288,11 @@ func seed(b *testing.B, address string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("bench"))
 	check(b, err)
 	defer client.Close()
-	body := []byte(strings.Repeat("x", kafkaBody))
+	noise := make([]byte, 1<<20)
+	_, _ = rand.Read(noise) // it never fails
 	for i := range kafkaRecords {
-		client.Produce(context.Background(), &kgo.Record{Key: fmt.Append(nil, i), Value: body}, nil)
+		at := i * 7919 % (len(noise) - kafkaBody)
+		client.Produce(context.Background(), &kgo.Record{Key: fmt.Append(nil, i), Value: noise[at : at+kafkaBody]}, nil)
 	}
 	check(b, client.Flush(context.Background()))
 }

@@ -22,8 +22,8 @@ const (
 	lookEvery = 2 * time.Second
 	// How long records of an open transaction are held back, so that they can be told as committed or aborted.
 	holdBack    = time.Second
-	fetchBytes  = 16 << 20
-	fetchEach   = 4 << 20
+	fetchBytes  = 4 << 20 // compressed: it may be twenty times as much afterwards
+	fetchEach   = 1 << 20
 	longestWait = 250 * time.Millisecond // of a fetch at the end of a topic
 )
 

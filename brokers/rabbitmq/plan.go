@@ -54,7 +54,7 @@ func (b *Broker) planAll(ctx context.Context, o brokers.TapOptions) (*tapPlan, e
 	copied := func(bound *brokers.Binding, x *brokers.Exchange) bool { return plainType(x) != "" && !x.AutoDelete }
 	p, err := b.copies(ctx, copied)
 	if err != nil {
-		return nil, errors.Join(refusal, err)
+		return nil, unlisted(refusal, err)
 	}
 	p.notes = append(p.notes, brokers.Note{Warn: true, Text: "What is published straight to a queue, or to exchanges of other types than direct, topic, fanout and headers, is not seen.", Hint: refusal.Error()})
 	return p, nil
@@ -83,10 +83,18 @@ func (b *Broker) planQueue(ctx context.Context, c *conn, name string, o brokers.
 		return bound.Kind == brokers.SourceQueue && bound.To == name && plainType(x) != "" && !x.AutoDelete
 	})
 	if err != nil {
-		return nil, errors.Join(refusal, err)
+		return nil, unlisted(refusal, err)
 	}
 	p.notes = append(p.notes, brokers.Note{Warn: true, Text: "What reaches the queue by its own name, by dead-lettering or over other exchanges is not seen.", Hint: refusal.Error()})
 	return p, nil
+}
+
+// unlisted is the error of what only the firehose or the bindings could tell.
+func unlisted(refusal, err error) error {
+	if errors.Is(err, errNoWiring) {
+		return refusal
+	}
+	return err
 }
 
 // copies taps by copies of the bindings that are there, so that nothing goes where it would not go anyhow. They are looked
@@ -155,8 +163,13 @@ func (b *Broker) planExchange(ctx context.Context, c *conn, from brokers.Source,
 			return b.firehose("publish."+from.Name, nil), nil
 		}
 		var disturbs *brokers.DisturbError
-		if !errors.As(why, &disturbs) || !o.Force {
-			return nil, fmt.Errorf("%w\nAnd %w", cmpErr(why, refusal), refusal)
+		switch {
+		case why == nil:
+			return nil, refusal
+		case !errors.As(why, &disturbs):
+			return nil, fmt.Errorf("%w, and %w", why, refusal)
+		case !o.Force:
+			return nil, &brokers.DisturbError{Reason: disturbs.Reason, Hint: "The firehose would not, but " + refusal.Error()}
 		}
 	}
 	p, err := b.bind(ctx, from, &x, o, listErr)
@@ -164,13 +177,6 @@ func (b *Broker) planExchange(ctx context.Context, c *conn, from brokers.Source,
 		p.notes = append(p.notes, brokers.Note{Warn: true, Text: why.Error()})
 	}
 	return p, err
-}
-
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // needsFirehose tells why a queue bound to the exchange would disturb, or not see.

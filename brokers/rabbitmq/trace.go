@@ -3,7 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -100,7 +100,7 @@ func (b *Broker) stopTracing(ctx context.Context) error {
 func (b *Broker) canTrace(force bool) error {
 	switch {
 	case b.api == nil:
-		return errors.New("the firehose needs the management API, which broker " + quoted(b.o.Name) + " has not")
+		return fmt.Errorf("the firehose needs the management API, which broker %q has not\n%s", b.o.Name, enableManagement)
 	case !b.o.Own && !force:
 		return &brokers.DisturbError{
 			Reason: "the firehose would switch on tracing on broker " + quoted(b.o.Name) + ", which is not part of this project and pays for it with a third of its speed",
