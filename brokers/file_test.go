@@ -339,3 +339,50 @@ func TestRedaction(t *testing.T) {
 		}
 	}
 }
+
+// What is read without an error is written in a form that reads as the same.
+func FuzzUnmarshalMessage(f *testing.F) {
+	f.Add([]byte(`{"kind":"rabbitmq","properties":{"priority":3},"headers":[{"key":"d","type":"decimal","scale":2,"value":314},{"key":"t","type":"table","value":[{"key":"x","type":"array","value":[{"value":null}]}]}],"body":{"base64":"/w=="}}`))
+	f.Add([]byte(`{"kind":"kafka","time":"2026-01-31T12:00:00Z","clock":"created","topic":"t","partition":1,"offset":2,"headers":[{"key":"h","type":"float32","bits":"7fc00000"}],"json":{"a":1}}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		m, err := brokers.UnmarshalMessage(line)
+		if err != nil {
+			return
+		}
+		once, err := brokers.MarshalMessage(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := brokers.UnmarshalMessage(once)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, once)
+		}
+		if twice, err := brokers.MarshalMessage(&again); err != nil || !bytes.Equal(once, twice) {
+			t.Fatalf("%v\n%s%s", err, once, twice)
+		}
+	})
+}
+
+func FuzzParseEdit(f *testing.F) {
+	f.Add(placedText)
+	f.Add("topic: t\npartition: 3\nkey: null\nheader {\"base64\":\"/w==\"} (float64): {\"bits\":\"7ff8000000000001\"}\nheader d (decimal): {\"scale\":1,\"value\":2}\nbody: base64\n---\n/w==\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, kind := range []brokers.Kind{brokers.RabbitMQ, brokers.Kafka} {
+			o, err := brokers.ParseEdit(text, outgoing(&brokers.Message{Kind: kind}))
+			if err != nil {
+				continue
+			}
+			once, err := brokers.EditText(&o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := brokers.ParseEdit(once, &o)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, once)
+			}
+			if twice, err := brokers.EditText(&again); err != nil || once != twice {
+				t.Fatalf("%v\n%s\nbecame\n%s", err, once, twice)
+			}
+		}
+	})
+}

@@ -25,7 +25,7 @@ import (
 )
 
 // patience bounds every wait; a wait ends with its event.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 func bounded(t *testing.T) context.Context {
 	t.Helper()

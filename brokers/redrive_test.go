@@ -204,10 +204,12 @@ func outlivesItsProcess(t *testing.T, r rabbit) {
 
 func outlivesItsBroker(t *testing.T, r rabbit) {
 	const n = 1500
-	l := r.dead(t, brokers.QuorumQueue, n)
-	journal := filepath.Join(t.TempDir(), "redrive")
-	d := redrive(r, l.dead, journal)
-	d.Pace = brokers.Pace{Rate: 1000}
+	l := r.letters(t, brokers.QuorumQueue)
+	// Dead-lettering may lose some of so many at once, so these are published, which the broker confirms.
+	send(t, r, brokers.Target{RoutingKey: l.dead}, numbered(brokers.RabbitMQ, n)...)
+	d := redrive(r, l.dead, filepath.Join(t.TempDir(), "redrive"))
+	d.Target = brokers.Mapping{Kind: brokers.ToOther, Exchange: l.exchange, RoutingKey: new("placed")}
+	d.Pace, d.Patience = brokers.Pace{Rate: 1000}, patience
 	killed := make(chan struct{})
 	twice := map[string]bool{}
 	p, err := d.Run(bounded(t), new(brokers.Control), func(o brokers.Outcome) {

@@ -221,19 +221,22 @@ func (r *replaying) judge(m *Message) (bool, error) {
 
 // wait returns when it is time to send and nobody holds it back. Outcomes are told meanwhile.
 func (r *replaying) wait(ctx context.Context, until time.Time) error {
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	due := until.IsZero()
+	var timer <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		timer = t.C
+	}
 	for {
 		var held <-chan struct{}
-		if due {
+		if timer == nil { // it is due
 			if held = r.pass(); held == nil {
-				return nil
+				return ctx.Err()
 			}
 		}
 		select {
-		case <-timer.C:
-			due = true
+		case <-timer:
+			timer = nil
 		case <-held:
 		case <-r.courier.news:
 			if err := r.collect(); err != nil {

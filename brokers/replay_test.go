@@ -249,7 +249,7 @@ func TestKafka41(t *testing.T) {
 func survivesItsKafka(t *testing.T, k *realKafka) {
 	const n = 2000
 	orders := topic(t, k, 1, nil)
-	replay := brokers.Replay{From: brokers.FromSlice(numbered(brokers.Kafka, n)), To: k, Pace: brokers.Pace{Rate: 1000}, Target: brokers.Mapping{Kind: brokers.ToOther, Topic: orders}}
+	replay := brokers.Replay{From: brokers.FromSlice(numbered(brokers.Kafka, n)), To: k, Pace: brokers.Pace{Rate: 1000}, Patience: patience, Target: brokers.Mapping{Kind: brokers.ToOther, Topic: orders}}
 	killed := make(chan struct{})
 	twice := map[string]bool{}
 	p, err := replay.Run(bounded(t), new(brokers.Control), func(o brokers.Outcome) {
