@@ -82,7 +82,7 @@ func (l *lane) take(c Change) bool {
 	switch {
 	case l.next != nil:
 		c = l.next.with(c)
-	case l.now != nil && !l.newer:
+	case l.now != nil && !l.newer && l.step != stepSync: // files that are being copied are there in a moment, and a storm must not keep them out
 		c = l.now.with(c)
 		l.newer = true
 		l.cancel()
