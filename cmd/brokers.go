@@ -5,17 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
-
-	"os/signal"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"msdev/brokers"
+	"msdev/runner"
 	"msdev/session"
 )
 
@@ -47,7 +46,7 @@ func (a *app) withBrokers(o brokerFlags, f func(ctx context.Context, c *counter)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(a.atBrokers(ctx, client, o, f), client.Close())
+	err = errors.Join(explained(a.atBrokers(ctx, client, o, f)), client.Close())
 	switch {
 	case interrupted.Err() != nil:
 		return exitError(exitInterrupted)
@@ -300,11 +299,21 @@ func (c *counter) apply(ctx context.Context, agreed consent, at *knownBroker, ch
 		return err
 	}
 	if err := admin.Apply(ctx, change); err != nil {
-		return explained(err)
+		return err
 	}
-	_, err := io.WriteString(c.err, done+"\n")
-	return err
+	printf(c.err, "%s\n", done)
+	return nil
 }
 
-// explained splits what a broker says into the sentence and the way out.
-func explained(err error) error { return err }
+// explained makes what a broker says, a sentence and under it the way out, an error of both.
+func explained(err error) error {
+	var e *runner.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	msg, hint, two := strings.Cut(err.Error(), "\n")
+	if !two || strings.Contains(hint, "\n") {
+		return err
+	}
+	return &runner.Error{Kind: runner.ErrFailed, Msg: msg, Hint: hint, Err: err}
+}

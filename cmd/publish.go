@@ -249,7 +249,7 @@ func (r *results) take(o brokers.Outcome) {
 		row.Error = o.Result.Err.Error()
 	}
 	confirmed := o.Result.Status == brokers.StatusConfirmed
-	if confirmed && row.Target.Topic != "" {
+	if confirmed && row.Target.Topic != "" && o.Result.Offset >= 0 {
 		row.Partition, row.Offset = &o.Result.Partition, &o.Result.Offset
 	}
 	switch r.format {
@@ -325,7 +325,7 @@ func (c *counter) sent(ctx context.Context, p brokers.Progress, at *knownBroker,
 	}
 	switch failed := p.Unroutable + p.Refused + p.Unknown; {
 	case err != nil:
-		return explained(err)
+		return err
 	case failed == 1 && p.Confirmed == 0:
 		return &runner.Error{Kind: runner.ErrFailed, Msg: "the message was not " + did, Hint: unroutableHint(p)}
 	case failed > 0:

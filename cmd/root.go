@@ -13,7 +13,7 @@ func verbs() []group {
 	return []group{
 		{"graph", "The graph:", []func(*app) *cobra.Command{newUp, newAttach, newDown, newStart, newStop, newRestart, newKill, newPs, newGraph, newConfig, newInit, newEnv, newRun, newExec}},
 		{"watch", "What it does:", []func(*app) *cobra.Command{newLogs, newEvents, newWatch}},
-		{"brokers", "Brokers:", []func(*app) *cobra.Command{newBrokers, newQueues, newExchanges, newTopics, newGroups, newTap, newPeek, newPublish, newBroker}},
+		{"brokers", "Brokers:", []func(*app) *cobra.Command{newBrokers, newQueues, newExchanges, newTopics, newGroups, newTap, newPeek, newPublish, newReplay, newRedrive, newMessage, newPurge, newReset, newBroker}},
 		{"session", "Sessions and msdev itself:", []func(*app) *cobra.Command{newLs, newVersion}},
 	}
 }
