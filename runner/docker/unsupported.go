@@ -46,7 +46,6 @@ var notApplied = []unsupported{
 	{attribute: "models", used: func(s types.ServiceConfig) bool { return len(s.Models) > 0 }},
 	{attribute: "use_api_socket", used: func(s types.ServiceConfig) bool { return s.UseAPISocket }},
 	{attribute: "pre_start", used: func(s types.ServiceConfig) bool { return len(s.PreStart) > 0 }},
-	{attribute: "develop.watch", used: func(s types.ServiceConfig) bool { return s.Develop != nil && len(s.Develop.Watch) > 0 }},
 	{attribute: "umask", used: func(s types.ServiceConfig) bool { return s.Umask != nil }},
 	{attribute: "ports.mode: host", used: func(s types.ServiceConfig) bool {
 		return slices.ContainsFunc(s.Ports, func(p types.ServicePortConfig) bool { return p.Mode == "host" })
