@@ -352,16 +352,18 @@ func (r *Reloader) rebuild(ctx context.Context, l *lane, c Change, seen sight, e
 		if err := r.sup.Carry(ctx, a); err != nil {
 			return e.failed(err)
 		}
-		if a.Swap {
-			e.How = HowSwap
-		}
 	}
+	replaced := time.Now()
 	r.enter(l, stepReady)
 	if err := r.sup.Do(ctx, Request{Scope: []string{c.Service}, Wait: true}); err != nil {
 		return e.failed(err)
 	}
 	if seen, err := r.sup.see(ctx, c.Service); err == nil && len(seen.instances) > 0 {
-		e.Started = e.after(seen.instances[0].StartedAt)
+		started := seen.instances[0].StartedAt
+		e.Started = e.after(started)
+		if started.Before(replaced) { // otherwise it is started once the old one has ended
+			e.How = HowSwap
+		}
 	}
 	return e.done()
 }

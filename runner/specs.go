@@ -31,8 +31,7 @@ func (p *Project) Specs(of map[string]string) []Spec {
 		if s.Build != nil {
 			spec.Context = s.Build.Context
 		}
-		reload := p.Services[name].Reload
-		spec.Swap = reload == "swap" || spec.Runtime == Native && reload != "restart"
+		spec.Swap = spec.Runtime == Native && p.Services[name].Reload != HowRestart
 		for _, v := range s.Volumes {
 			if v.Type == types.VolumeTypeVolume && v.Source != "" && !slices.Contains(spec.Volumes, v.Source) {
 				spec.Volumes = append(spec.Volumes, v.Source)

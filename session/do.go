@@ -130,7 +130,7 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 	}
 	s.sup.Update(ctx, specs, resources)
 	s.watchAnew(ctx, p)
-	unsupported := s.shortcomings()
+	unsupported := s.shortcomings(p)
 	s.mu.Lock()
 	s.unsupported = unsupported
 	s.project, s.config.Load = p, load

@@ -100,7 +100,7 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	}
 	s := &Session{config: cfg, launch: launch, journal: journal.New(cfg.Journal), project: p, started: time.Now(), linger: cfg.Linger, phase: PhaseIdle,
 		quit: make(chan struct{}), changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), version: make(chan struct{})}
-	s.unsupported = s.shortcomings()
+	s.unsupported = s.shortcomings(p)
 	specs, resources, err := s.plan(p)
 	if err != nil {
 		return nil, err
@@ -271,8 +271,13 @@ func poke(c chan struct{}) {
 type critic interface{ Unsupported() []string }
 
 // shortcomings are what the runtimes do not apply of the project, each in one sentence.
-func (s *Session) shortcomings() []string {
+func (s *Session) shortcomings(p *runner.Project) []string {
 	var all []string
+	for _, name := range p.Order {
+		if p.Services[name].Reload == runner.HowSwap && s.launch.Of(name) != runner.Native {
+			all = append(all, fmt.Sprintf("%s: service %q does not run as a process, so that a new version replaces the old one instead of starting beside it", p.Place("services", name, "x-msdev", "reload"), name))
+		}
+	}
 	for _, rt := range s.runtimes() {
 		if c, ok := rt.(critic); ok {
 			all = append(all, c.Unsupported()...)
