@@ -130,17 +130,13 @@ func (s *brokerSet) find(a address, kinds []brokers.SourceKind) []place {
 		if a.broker != "" && a.broker != b.info.Name {
 			continue
 		}
-		if slices.Contains(kinds, brokers.SourceAll) && a.kind == "" && (a.rest == b.info.Name || a.broker != "" && a.rest == "") {
-			exact = append(exact, place{at: b, source: brokers.Source{Kind: brokers.SourceAll}})
-		}
 		for _, kind := range kinds {
-			if kind == brokers.SourceAll || a.kind != "" && a.kind != kind || !b.has(kind) {
+			if a.kind != "" && a.kind != kind {
 				continue
 			}
-			names := b.names(kind)
-			if slices.Contains(names, a.rest) && (a.rest != "" || a.kind != "") {
-				exact = append(exact, place{at: b, source: brokers.Source{Kind: kind, Name: a.rest}})
-			} else if p, ok := b.suffixed(kind, a, names); ok {
+			if p, ok := b.bears(kind, a); ok {
+				exact = append(exact, p)
+			} else if p, ok := b.suffixed(kind, a, b.names(kind)); ok {
 				suffixed = append(suffixed, p)
 			}
 		}
@@ -151,35 +147,51 @@ func (s *brokerSet) find(a address, kinds []brokers.SourceKind) []place {
 	return suffixed
 }
 
+// bears finds what has exactly the name of an address.
+func (b *knownBroker) bears(kind brokers.SourceKind, a address) (place, bool) {
+	if kind == brokers.SourceAll {
+		return place{at: b, source: brokers.Source{Kind: kind}}, a.rest == b.info.Name || a.broker != "" && a.rest == ""
+	}
+	there := slices.Contains(b.names(kind), a.rest) && (a.rest != "" || a.kind != "")
+	return place{at: b, source: brokers.Source{Kind: kind, Name: a.rest}}, there
+}
+
 // suffixed reads NAME/KEY, NAME/PARTITION and NAME@FROM. Where the broker cannot list what it holds, an address that says
 // its kind is taken at its word.
 func (b *knownBroker) suffixed(kind brokers.SourceKind, a address, names []string) (place, bool) {
 	p := place{at: b, source: brokers.Source{Kind: kind}}
+	if kind == brokers.SourceAll || !b.has(kind) {
+		return p, false
+	}
 	unlisted := a.kind != "" && a.rest != "" && !b.listed()
 	switch kind {
 	case brokers.SourceExchange:
-		best, found := "", false
-		for _, name := range names {
-			if strings.HasPrefix(a.rest, name+"/") && (name != "" || a.kind != "") && (!found || len(name) > len(best)) {
-				best, found = name, true
-			}
-		}
-		if !found && unlisted {
-			if best, _, found = strings.Cut(a.rest, "/"); !found {
-				p.source.Name = a.rest
-				return p, true
-			}
-		}
-		if found {
-			key := a.rest[len(best)+1:]
-			p.source.Name, p.key = best, &key
-		}
-		return p, found
+		return exchangePart(p, a, names, unlisted)
 	case brokers.SourceTopic:
 		return b.topicPart(p, a.rest, names)
 	}
 	p.source.Name = a.rest
 	return p, unlisted
+}
+
+func exchangePart(p place, a address, names []string, unlisted bool) (place, bool) {
+	best, found := "", false
+	for _, name := range names {
+		if strings.HasPrefix(a.rest, name+"/") && (name != "" || a.kind != "") && (!found || len(name) > len(best)) {
+			best, found = name, true
+		}
+	}
+	if !found && unlisted {
+		if best, _, found = strings.Cut(a.rest, "/"); !found {
+			p.source.Name = a.rest
+			return p, true
+		}
+	}
+	if found {
+		key := a.rest[len(best)+1:]
+		p.source.Name, p.key = best, &key
+	}
+	return p, found
 }
 
 var topicParts = regexp.MustCompile(`^([a-zA-Z0-9._-]+)(?:/([0-9]{1,9}))?(?:@(.+))?$`)

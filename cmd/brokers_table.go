@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,41 +22,18 @@ type sheet struct {
 
 // print writes the sheet; a column without any content is left out, but the first one.
 func (s *sheet) print(w io.Writer) {
-	table := [][]string{nil}
-	var numbers []int
-	used := make([]bool, len(s.head))
-	for i := range s.head {
-		used[i] = i == 0
-		for _, row := range s.rows {
-			used[i] = used[i] || row[i] != ""
+	table := append([][]string{s.head}, s.rows...)
+	alignRight(table, s.numbers)
+	last := len(s.head) - 1
+	for _, row := range table[1:] {
+		if row[last] != "" {
+			row[last] = s.paint.yellow(row[last])
 		}
 	}
-	for _, row := range append([][]string{s.head}, s.rows...) {
-		var kept []string
-		for i, cell := range row {
-			if used[i] {
-				kept = append(kept, cell)
-			}
-		}
-		table = append(table, kept)
-	}
-	table = table[1:]
-	at := 0
-	for i := range s.head {
-		for _, n := range s.numbers {
-			if n == i && used[i] {
-				numbers = append(numbers, at)
-			}
-		}
-		if used[i] {
-			at++
-		}
-	}
-	alignRight(table, numbers)
-	if last := len(table[0]) - 1; used[len(s.head)-1] {
-		for _, row := range table[1:] {
-			if row[last] != "" {
-				row[last] = s.paint.yellow(row[last])
+	for i := last; i > 0; i-- {
+		if !slices.ContainsFunc(s.rows, func(row []string) bool { return strings.TrimSpace(row[i]) != "" }) {
+			for at := range table {
+				table[at] = slices.Delete(slices.Clone(table[at]), i, i+1)
 			}
 		}
 	}

@@ -44,25 +44,7 @@ func (c *counter) exchanges(f format, all bool, names []string) error {
 	if err := c.reachable(brokers.RabbitMQ); err != nil {
 		return err
 	}
-	var rows []exchangeRow
-	for _, b := range c.all {
-		if b.topology == nil {
-			continue
-		}
-		for i := range b.topology.Exchanges {
-			x := &b.topology.Exchanges[i]
-			r := exchangeRow{Broker: b.info.Name, Exchange: *x, Problems: exchangeProblems(b.topology, x)}
-			for _, binding := range b.topology.Bindings {
-				if binding.Source == x.Name {
-					r.Bindings = append(r.Bindings, binding)
-				}
-			}
-			builtIn := x.Name == "" || strings.HasPrefix(x.Name, "amq.")
-			if used := x.Name != "" && len(r.Bindings) > 0; all || len(names) > 0 || used || !builtIn {
-				rows = append(rows, r)
-			}
-		}
-	}
+	rows := c.exchangeRows(all || len(names) > 0)
 	slices.SortStableFunc(rows, func(x, y exchangeRow) int {
 		return cmp.Or(cmp.Compare(x.Broker, y.Broker), cmp.Compare(x.Name, y.Name))
 	})
@@ -78,19 +60,47 @@ func (c *counter) exchanges(f format, all bool, names []string) error {
 		}
 		return []string{cmp.Or(r.Name, "(default)"), broker, r.Type, thousands(int64(len(r.Bindings))), perSecond(r.In), perSecond(r.Out), r.Alternate, strings.Join(r.Problems, "; ")}
 	})
-	if f != formatTable || len(names) == 0 {
-		return err
-	}
-	for _, r := range rows {
-		printf(c.out, "\n%s\n", cmp.Or(r.Name, "(default)"))
-		for _, b := range r.Bindings {
-			printf(c.out, "  %-24s → %s %s\n", strings.TrimSpace(b.RoutingKey+" "+arguments(b.Arguments)), b.Kind, b.To)
-		}
-		if len(r.Bindings) == 0 {
-			printf(c.out, "  nothing is bound to it\n")
+	if f == formatTable && len(names) > 0 {
+		for i := range rows {
+			c.exchangeDetail(&rows[i])
 		}
 	}
 	return err
+}
+
+// exchangeRows are all exchanges; without all, those that every broker has only where something is bound to them.
+func (c *counter) exchangeRows(all bool) []exchangeRow {
+	var rows []exchangeRow
+	for _, b := range c.all {
+		if b.topology == nil {
+			continue
+		}
+		for i := range b.topology.Exchanges {
+			x := &b.topology.Exchanges[i]
+			r := exchangeRow{Broker: b.info.Name, Exchange: *x, Problems: exchangeProblems(b.topology, x)}
+			for _, binding := range b.topology.Bindings {
+				if binding.Source == x.Name {
+					r.Bindings = append(r.Bindings, binding)
+				}
+			}
+			builtIn := x.Name == "" || strings.HasPrefix(x.Name, "amq.")
+			if all || !builtIn || x.Name != "" && len(r.Bindings) > 0 {
+				rows = append(rows, r)
+			}
+		}
+	}
+	return rows
+}
+
+// exchangeDetail prints what is bound to an exchange.
+func (c *counter) exchangeDetail(r *exchangeRow) {
+	printf(c.out, "\n%s\n", cmp.Or(r.Name, "(default)"))
+	for _, b := range r.Bindings {
+		printf(c.out, "  %-24s → %s %s\n", strings.TrimSpace(b.RoutingKey+" "+arguments(b.Arguments)), b.Kind, b.To)
+	}
+	if len(r.Bindings) == 0 {
+		printf(c.out, "  nothing is bound to it\n")
+	}
 }
 
 func newExchangeCreate(a *app) *cobra.Command {

@@ -96,20 +96,7 @@ func (c *counter) peek(ctx context.Context, o peekOptions, text string) error {
 	}
 	queue := p.at.queue(p.source.Name)
 	v.ids = p.source.Kind == brokers.SourceQueue && (queue == nil || queue.Type != brokers.StreamQueue)
-	limit := o.limit
-	if limit < 0 {
-		limit = peekLimit
-		if read.From.At == brokers.AtLast || v.o.save != "" {
-			limit = 0
-		}
-	}
-	read.Limit = int(limit)
-	if o.filter != "" || limit == 0 { // the filter's matches are counted here
-		read.Limit = 0
-		if v.ids {
-			read.Limit = peekScan
-		}
-	}
+	limit := o.bound(&read, v.ids)
 	looked := int64(0)
 	var failed error
 	err = p.at.Read(ctx, p.source, read, func(b brokers.Batch) bool {
@@ -127,14 +114,35 @@ func (c *counter) peek(ctx context.Context, o peekOptions, text string) error {
 		v.flush()
 		return true
 	})
-	err = errors.Join(err, failed, v.close())
-	if err == nil && v.shown == 0 && o.format == formatTable {
+	if err := errors.Join(err, failed, v.close()); err != nil {
+		return err
+	}
+	if v.shown == 0 && o.format == formatTable {
 		printf(c.err, "%s\n", emptyText(p, looked, read))
 	}
-	if err == nil && v.ids && looked == peekScan {
+	if v.ids && looked == peekScan {
 		c.warn(fmt.Sprintf("only the first %s of the queue were looked at", some(peekScan, "message")))
 	}
-	return err
+	return nil
+}
+
+// bound is how many messages are shown at most, 0 for all; read gets what that means for the reading.
+func (o *peekOptions) bound(read *brokers.ReadOptions, queue bool) int64 {
+	limit := o.limit
+	if limit < 0 {
+		limit = peekLimit
+		if read.From.At == brokers.AtLast || o.save != "" {
+			limit = 0
+		}
+	}
+	read.Limit = int(limit)
+	if o.filter != "" || limit == 0 { // the filter's matches are counted while they are shown
+		read.Limit = 0
+		if queue {
+			read.Limit = peekScan
+		}
+	}
+	return limit
 }
 
 // emptyText says why nothing was printed.

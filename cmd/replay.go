@@ -281,38 +281,15 @@ func (c *counter) steps(ctx context.Context, pub brokers.Publisher, all []broker
 // step has one message edited and agreed to.
 func (c *counter) step(ctx context.Context, o *brokers.Outcome, edit bool, of int) (brokers.Outgoing, string, error) {
 	sent := o.Sent
-	paint := newPainter(c.colour(c.err))
 	for {
 		if edit {
-			text, err := brokers.EditText(&sent)
-			if err != nil {
+			var err error
+			if sent, err = c.edited(ctx, &sent, &o.Sent); err != nil {
 				return sent, "", err
-			}
-			changed, err := c.editor(ctx, text)
-			if err != nil {
-				return sent, "", err
-			}
-			if next, err := brokers.ParseEdit(changed, &o.Sent); err != nil {
-				printf(c.err, "%s\n", paint.red(err.Error()))
-			} else {
-				sent = next
 			}
 		}
-		lines, same := brokers.Diff(&o.Sent, &sent)
 		printf(c.err, "%d of %d  %s → %s\n", o.N, of, where(o.Found), targetText(sent.To))
-		for _, l := range lines {
-			text := string(l.Op) + " " + journal.Sanitize(l.Text)
-			switch l.Op {
-			case '-':
-				text = paint.red(text)
-			case '+':
-				text = paint.green(text)
-			}
-			printf(c.err, "  %s\n", text)
-		}
-		if same && edit {
-			printf(c.err, "  unchanged, byte for byte\n")
-		}
+		c.difference(&o.Sent, &sent, edit)
 		answer, err := c.prompt(ctx, "Send it? [y]es [n]o [e]dit [q]uit ")
 		if err != nil {
 			return sent, "", err
@@ -322,5 +299,42 @@ func (c *counter) step(ctx context.Context, o *brokers.Outcome, edit bool, of in
 			return sent, answer, nil
 		}
 		edit = answer == "e"
+	}
+}
+
+// edited is a message as the user changed it; what cannot be read is told, and changes nothing.
+func (c *counter) edited(ctx context.Context, now, original *brokers.Outgoing) (brokers.Outgoing, error) {
+	text, err := brokers.EditText(now)
+	if err != nil {
+		return *now, err
+	}
+	changed, err := c.editor(ctx, text)
+	if err != nil {
+		return *now, err
+	}
+	next, err := brokers.ParseEdit(changed, original)
+	if err != nil {
+		printf(c.err, "%s\n", newPainter(c.colour(c.err)).red(err.Error()))
+		return *now, nil
+	}
+	return next, nil
+}
+
+// difference shows what an edit has changed.
+func (c *counter) difference(before, after *brokers.Outgoing, edited bool) {
+	paint := newPainter(c.colour(c.err))
+	lines, same := brokers.Diff(before, after)
+	for _, l := range lines {
+		text := string(l.Op) + " " + journal.Sanitize(l.Text)
+		switch l.Op {
+		case '-':
+			text = paint.red(text)
+		case '+':
+			text = paint.green(text)
+		}
+		printf(c.err, "  %s\n", text)
+	}
+	if same && edited {
+		printf(c.err, "  unchanged, byte for byte\n")
 	}
 }
