@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"msdev/journal"
+	"msdev/runner"
 	"msdev/session"
 )
 
@@ -34,6 +36,8 @@ func TestGolden(t *testing.T) {
 			s.shop.state.Hint = "What runs goes on. Start it with: systemctl start docker"
 			s.news()
 		}},
+		{"services-reloads", func(s *screen) { s.reloads(); s.press("j", "j", "j", "j", "i") }},
+		{"services-reloads-held", func(s *screen) { s.reloads(); s.shop.state.Watch.Paused = true; s.news() }},
 		{"services-gone", func(s *screen) { s.send(goneMsg{errors.New("EOF")}) }},
 		{"services-stopping", func(s *screen) { s.app.stopping = 1; s.draw() }},
 		{"services-error", func(s *screen) {
@@ -189,3 +193,23 @@ func TestBackground(t *testing.T) {
 type white struct{}
 
 func (white) RGBA() (r, g, b, a uint32) { return 0xffff, 0xffff, 0xffff, 0xffff }
+
+// reloads has services reload: one now, one that waits for a word, one with a build that failed.
+func (s *screen) reloads() {
+	st := &s.shop.state
+	st.Watch.On = true
+	for i := range st.Services {
+		svc := &st.Services[i]
+		switch svc.Service {
+		case "orders":
+			svc.State, svc.Detail = runner.StateReloading, "building (orders/main.go)"
+			svc.Reload = &runner.ReloadStatus{Mode: runner.ReloadAuto, History: []runner.Reload{
+				{Files: []string{"orders/main.go", "orders/price.go"}, Count: 2, At: noon.Add(-12 * time.Second), Built: 0.712, Started: 0.74, Ready: 0.91, How: runner.HowSwap, Result: runner.ReloadDone},
+				{Files: []string{"orders/main.go"}, Count: 1, At: noon.Add(-time.Minute), Result: runner.ReloadFailed, Error: `service "orders" is not built: orders/main.go:41:2: undefined: total`},
+			}}
+		case "inventory":
+			svc.Reload = &runner.ReloadStatus{Mode: runner.ReloadManual, Waiting: []string{"inventory/main.go"}}
+		}
+	}
+	s.news()
+}
