@@ -91,7 +91,10 @@ func (s *synced) list(dir string) string {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		text := listArchive(s.t, res.Content)
+		text, err := listArchive(res.Content)
+		if err != nil {
+			s.t.Fatal(err)
+		}
 		if i == 0 {
 			first = text
 		} else if text != first {

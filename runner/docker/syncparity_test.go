@@ -136,7 +136,11 @@ func (s *side) files() string {
 			all = append(all, dir+" is not there")
 			continue
 		}
-		all = append(all, listArchive(s.t, res.Content))
+		text, err := listArchive(res.Content)
+		if err != nil {
+			return fmt.Sprintf("%s: %s is being written to", s.dir, dir)
+		}
+		all = append(all, text)
 	}
 	return strings.Join(all, "\n")
 }
