@@ -97,6 +97,13 @@ func (b *book) refresh() tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
+// expire has all brokers asked again: something was done to one of them.
+func (b *book) expire() {
+	for _, o := range b.brokers {
+		o.asked = o.asked.Add(-bookEvery)
+	}
+}
+
 // bookMsg tells which brokers there are.
 type bookMsg struct {
 	book  *book
@@ -304,7 +311,12 @@ func (b *book) clientName(t *brokers.Topology, name string) string {
 	return name
 }
 
+// memberService is the service that a member of a group is; where its client tells nothing, a group may be named after it.
+func (b *book) memberService(g *brokers.Group, m *brokers.Member) string {
+	return cmp.Or(b.serviceAt(m.Host, m.Client+" "+m.Instance), b.serviceAt("", g.Name))
+}
+
 // memberName is a member of a group as people know it.
-func (b *book) memberName(m *brokers.Member) string {
-	return cmp.Or(b.serviceAt(m.Host, m.Client+" "+m.Instance), m.Client, m.ID)
+func (b *book) memberName(g *brokers.Group, m *brokers.Member) string {
+	return cmp.Or(b.memberService(g, m), m.Client, m.ID)
 }

@@ -83,7 +83,7 @@ func messageOf(r *journal.Record) (brokers.Message, bool) {
 // drawMessage is the detail: the selected message, or the comparison of two.
 func (p *messagesPage) drawMessage(r *journal.Record, w int) []string {
 	if p.diff != nil {
-		return p.drawDiff(p.diff.lines, w, p.diff.left, p.diff.right)
+		return p.drawDiff(p.diff.lines, w, p.split.detail.h-1, p.diff.left, p.diff.right)
 	}
 	return p.drawFacts(p.messageFacts(r), w)
 }
@@ -198,14 +198,18 @@ func (d *desk) stateFacts(m *brokers.Message) []fact {
 	return facts
 }
 
-// propertyFacts are AMQP's properties that are present.
+// propertyFacts are AMQP's properties that are present, one after the other to leave room for the rest.
 func (d *desk) propertyFacts(m *brokers.Message) []fact {
 	p := &m.Properties
-	var facts []fact
+	var ps []piece
 	add := func(bit wire.Flags, name, value string) {
-		if p.Has&bit != 0 {
-			facts = append(facts, fact{name, []piece{{either(value == "", d.theme.faint, ""), either(value == "", "empty", clean(value))}}})
+		if p.Has&bit == 0 {
+			return
 		}
+		if len(ps) > 0 {
+			ps = append(ps, piece{"", "   "})
+		}
+		ps = append(ps, piece{d.theme.faint, name + " "}, piece{either(value == "", d.theme.faint, ""), either(value == "", "empty", clean(value))})
 	}
 	add(wire.HasContentType, "content-type", p.ContentType)
 	add(wire.HasContentEncoding, "content-encoding", p.ContentEncoding)
@@ -213,14 +217,17 @@ func (d *desk) propertyFacts(m *brokers.Message) []fact {
 	add(wire.HasMessageID, "message-id", p.MessageID)
 	add(wire.HasCorrelationID, "correlation-id", p.CorrelationID)
 	add(wire.HasReplyTo, "reply-to", p.ReplyTo)
-	add(wire.HasDeliveryMode, "delivery-mode", fmt.Sprint(p.DeliveryMode, either(p.DeliveryMode == 2, "  persistent", "  transient")))
+	add(wire.HasDeliveryMode, "delivery-mode", fmt.Sprint(p.DeliveryMode, either(p.DeliveryMode == 2, " persistent", " transient")))
 	add(wire.HasPriority, "priority", fmt.Sprint(p.Priority))
 	add(wire.HasExpiration, "expiration", p.Expiration+" ms")
 	add(wire.HasTimestamp, "timestamp", fmt.Sprint(p.Timestamp))
 	add(wire.HasUserID, "user-id", p.UserID)
 	add(wire.HasAppID, "app-id", p.AppID)
 	add(wire.HasClusterID, "cluster-id", p.ClusterID)
-	return facts
+	if ps == nil {
+		return nil
+	}
+	return []fact{{"properties", ps}}
 }
 
 // headerFacts are the headers in their order, with their types; tables and arrays stand indented below.

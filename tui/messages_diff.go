@@ -35,9 +35,12 @@ func (p *messagesPage) compare() {
 // sidesFrom are the columns from which a difference stands side by side.
 const sidesFrom = 96
 
-// drawDiff draws a difference: side by side where there is room, else line by line. Long runs of equal lines are folded.
-func (d *desk) drawDiff(lines []brokers.DiffLine, w int, left, right string) []string {
-	lines = foldEqual(lines, 4)
+// drawDiff draws a difference: side by side where there is room, else line by line. Long runs of equal lines are folded
+// where all of them take more than so many lines.
+func (d *desk) drawDiff(lines []brokers.DiffLine, w, room int, left, right string) []string {
+	if len(lines) >= room {
+		lines = foldEqual(lines, 4)
+	}
 	if w < sidesFrom {
 		out := []string{d.diffHead(w, left, right)}
 		for _, l := range lines {

@@ -69,7 +69,7 @@ func (b *book) streamsOf(o *booked, service string) []string {
 func (b *book) topicsOf(g *brokers.Group, service string) []string {
 	var topics []string
 	for i := range g.Members {
-		if b.memberName(&g.Members[i]) == service {
+		if b.memberName(g, &g.Members[i]) == service {
 			topics = append(topics, sortedKeys(g.Members[i].Assigned)...)
 		}
 	}
@@ -126,7 +126,7 @@ func quoted(s string) string {
 
 // topicPattern is the pattern of a topic exchange as a regular expression.
 func topicPattern(key string) string {
-	words := strings.Split(key, ".")
+	words := slices.CompactFunc(strings.Split(key, "."), func(a, b string) bool { return a == "#" && b == "#" })
 	var b strings.Builder
 	b.WriteString("^")
 	for i, w := range words {

@@ -108,7 +108,7 @@ func (p *messagesPage) readers(t *brokers.Topology, m *brokers.Message) [][]piec
 				}
 			}
 			if j := slices.IndexFunc(g.Members, func(x brokers.Member) bool { return x.ID == at.Member }); j >= 0 {
-				ps = append(ps, piece{p.theme.faint, "  by "}, piece{"", clean(p.book.memberName(&g.Members[j]))})
+				ps = append(ps, piece{p.theme.faint, "  by "}, piece{"", clean(p.book.memberName(g, &g.Members[j]))})
 			}
 			lines = append(lines, ps)
 		}

@@ -20,7 +20,7 @@ type queuesPage struct {
 	rows    []queueRow // as they show
 	names   []string   // their ids
 	list    list
-	moved   bool // the person has chosen the row
+	moved   bool // the person has done something here: the row stays
 	sort    int  // column; -1: as the broker's things belong together
 	filter  string
 	hidden  bool // what brokers make for themselves shows, too
@@ -242,11 +242,8 @@ func (p *queuesPage) do(a action) (tea.Cmd, bool) {
 		}
 		return cmd, ok
 	}
-	if p.detail && p.scrollDetail(a) {
-		return nil, true
-	}
-	if !p.detail && p.list.do(a, p.names, p.split.list.h-1) {
-		p.moved = true
+	p.moved = true
+	if p.detail && p.scrollDetail(a) || !p.detail && p.list.do(a, p.names, p.split.list.h-1) {
 		return nil, true
 	}
 	switch a {

@@ -282,7 +282,7 @@ func (p *queuesPage) groupFacts(l *factList, r *queueRow, g *brokers.Group) {
 		for _, topic := range sortedKeys(m.Assigned) {
 			parts = append(parts, topic+" "+partitionsText(m.Assigned[topic]))
 		}
-		l.pieces("members", piece{"", clean(p.book.memberName(m))}, piece{p.theme.faint, clean("  " + strings.Join(nonEmpty(m.Client, strings.TrimPrefix(m.Host, "/"), m.Instance), "  ") + "  ")},
+		l.pieces("members", piece{"", clean(p.book.memberName(g, m))}, piece{p.theme.faint, clean("  " + strings.Join(nonEmpty(m.Client, strings.TrimPrefix(m.Host, "/"), m.Instance), "  ") + "  ")},
 			piece{p.theme.dim, clean(cmp.Or(strings.Join(parts, ", "), "nothing assigned"))})
 	}
 	for _, o := range g.Offsets {

@@ -63,6 +63,7 @@ type brokerDeed struct {
 	book *book
 	text string
 	news chan string
+	done bool
 }
 
 // deedNews tells how far a deed is, deedDone how it ended.
@@ -79,6 +80,9 @@ type (
 )
 
 func (m deedNews) take() tea.Cmd {
+	if m.deed.done {
+		return nil // its last words came after its end
+	}
 	d := m.deed.book.desk
 	d.note = note{text: m.deed.text + ": " + m.text, busy: true}
 	return m.deed.listen
@@ -86,10 +90,9 @@ func (m deedNews) take() tea.Cmd {
 
 func (m deedDone) take() tea.Cmd {
 	b := m.deed.book
+	m.deed.done = true
 	b.note = note{}
-	for _, o := range b.brokers {
-		o.asked = o.asked.Add(-bookEvery) // what it changed shows at once
-	}
+	b.expire()
 	if m.err != nil {
 		b.fail(m.deed.text, m.err)
 	} else {
@@ -186,7 +189,11 @@ func (p *queuesPage) purge(r *queueRow, from brokers.Source) tea.Cmd {
 			job := brokers.Purge{From: one.broker, Source: from, Backup: backup, AllowRemote: remote,
 				Watch: func(saved int64) { tell(plural(saved, "message") + " saved") }}
 			n, err := job.Run(ctx)
-			return either(n < 0, "done", plural(n, "message")+" removed") + ", saved in " + backup, err
+			result := either(n < 0, "done", plural(n, "message")+" removed") + ", saved in " + backup
+			if n != 0 {
+				err = errors.Join(err, p.book.source.Note(context.WithoutCancel(ctx), one.info.Name, "purged "+from.String()+": "+result))
+			}
+			return result, err
 		})
 	})
 }
@@ -316,7 +323,7 @@ func (m planMsg) take() tea.Cmd {
 func (p *queuesPage) servicesOf(g *brokers.Group) []string {
 	var names []string
 	for i := range g.Members {
-		name := p.book.serviceAt(g.Members[i].Host, g.Members[i].Client+" "+g.Members[i].Instance)
+		name := p.book.memberService(g, &g.Members[i])
 		if name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}

@@ -176,9 +176,15 @@ func growthOf(t *trend) (float64, time.Duration) {
 	return t.growth()
 }
 
-// deadLettersOf are the queues whose dead letters go to this one.
+// deadLettersOf are the queues whose dead letters end in this one. Where it is consumed, or its own messages move on when
+// they die, they do not end there: it is a part of a way of trying again.
 func deadLettersOf(t *brokers.Topology, name string) []string {
 	var from []string
+	if slices.ContainsFunc(t.Queues, func(q brokers.Queue) bool {
+		return q.Name == name && (q.DeadExchange != nil || q.Consumers != nil && *q.Consumers > 0)
+	}) {
+		return nil
+	}
 	for i := range t.Queues {
 		q := &t.Queues[i]
 		if q.DeadExchange == nil || q.Name == name {
@@ -299,7 +305,7 @@ func (b *book) groupRow(o *booked, i int) queueRow {
 	default:
 		var who []string
 		for j := range g.Members {
-			if name := b.memberName(&g.Members[j]); !slices.Contains(who, name) {
+			if name := b.memberName(g, &g.Members[j]); !slices.Contains(who, name) {
 				who = append(who, name)
 			}
 		}

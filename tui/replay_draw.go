@@ -100,7 +100,7 @@ func (r *replayPanel) difference(w, h int) []string {
 	case !r.checked && len(r.once.Sample) == 0:
 		return blank(w, h, r.theme, r.signs, []string{"looking at what would be sent " + r.signs.cut})
 	case len(r.once.Sample) == 0:
-		return blank(w, h, r.theme, r.signs, []string{"There is no message to send: " + r.what() + ".", r.keys.key(actBack) + " goes back."})
+		return blank(w, h, r.theme, r.signs, []string{"There is no message to send.", r.keys.key(actBack) + " goes back."})
 	}
 	o := &r.once.Sample[r.at]
 	var lines []string
@@ -123,7 +123,7 @@ func (r *replayPanel) difference(w, h int) []string {
 		if n := len(r.once.Sample); n > 1 {
 			left = fmt.Sprintf("was sent (%d of %d, %s %s)", r.at+1, n, r.keys.key(actNextMatch), r.keys.key(actPrevMatch))
 		}
-		lines = r.drawDiff(diff, w, left, right)
+		lines = r.drawDiff(diff, w, h, left, right)
 	}
 	r.top = max(0, min(r.top, len(lines)-h))
 	lines = lines[r.top:min(len(lines), r.top+h)]

@@ -138,6 +138,7 @@ func (m sendingMsg) take() tea.Cmd {
 func (m sentMsg) take() tea.Cmd {
 	m.run.look()
 	m.run.done, m.run.err = true, m.err
+	m.panel.page.book.expire()
 	if m.err != nil && !errors.Is(m.err, context.Canceled) {
 		m.panel.fail("replay", m.err)
 	}

@@ -16,6 +16,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"msdev/brokers"
 	"msdev/journal"
 	"msdev/runner"
 	"msdev/session"
@@ -34,7 +35,9 @@ type shop struct {
 	done    []session.Command
 	fail    error // what Do answers
 	brokers []*plainBroker
+	real    brokers.Broker // instead of those
 	notes   []string
+	pages   int // requests for records so far
 }
 
 func (s *shop) Watch(ctx context.Context, fn func(session.State) error) error {
@@ -56,6 +59,7 @@ func (s *shop) Do(_ context.Context, c session.Command) (session.Result, error) 
 }
 
 func (s *shop) Records(_ context.Context, q session.RecordQuery) (journal.Page, error) {
+	s.pages++
 	jq, err := q.Query()
 	if err != nil {
 		return journal.Page{}, err
