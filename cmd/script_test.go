@@ -39,6 +39,7 @@ func get() {
 		os.Exit(1)
 	}
 	_, _ = io.Copy(os.Stdout, answer.Body)
+	_ = answer.Body.Close()
 }
 
 // TestScript runs the scripts that need no engine.
