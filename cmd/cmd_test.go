@@ -124,7 +124,7 @@ func TestPrinter(t *testing.T) {
 		record("db/stderr", "0123456789ab_shop-db-1", "up", at, ""),
 		record("db/build", "db", "step 1", at, ""),
 	}, 0)
-	want := "\x1b[36morders-1  |\x1b[0m boom\n\x1b[36morders-1  |\x1b[0m   at a\n\x1b[36morders-1  |\x1b[0m   at b\n\x1b[33mdb-1      |\x1b[0m up\n"
+	want := "\x1b[94morders-1  |\x1b[0m boom\n\x1b[94morders-1  |\x1b[0m   at a\n\x1b[94morders-1  |\x1b[0m   at b\n\x1b[35mdb-1      |\x1b[0m up\n"
 	if err != nil || b.String() != want {
 		t.Errorf("printed\n%q, %v; want\n%q", b.String(), err, want)
 	}

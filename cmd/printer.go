@@ -18,7 +18,7 @@ import (
 type printer struct {
 	out     *bufio.Writer
 	project string
-	names   []string // the services, for their colours: one keeps its colour for as long as the file lists it at the same place
+	names   []string // the services by the alphabet: their colours go by that, as on the screen
 	paint   painter
 	prefix  bool
 	times   bool
@@ -43,6 +43,7 @@ func (a *app) printer(st session.State, f printerFlags) *printer {
 			p.width = max(p.width, len(p.short(in.Name)))
 		}
 	}
+	slices.Sort(p.names)
 	return p
 }
 

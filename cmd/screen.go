@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -69,7 +70,12 @@ func (a *app) screen(ctx context.Context, src tui.Source, st session.State, time
 	if err != nil {
 		return tui.Quit, err
 	}
-	outcome, err := tui.Run(ctx, tui.Options{Source: src, State: st, Timeout: timeout, Failed: failed, Input: a.in, Output: a.out, Environ: a.environ, Settings: settings, Shell: shell(st.Project)})
+	memory, err := session.StateDir("") // of all projects
+	if err != nil {
+		return tui.Quit, err
+	}
+	outcome, err := tui.Run(ctx, tui.Options{Source: src, State: st, Timeout: timeout, Failed: failed, Input: a.in, Output: a.out, Environ: a.environ, Settings: settings,
+		Memory: tui.LoadMemory(filepath.Join(memory, "screen.json")), Shell: shell(st.Project)})
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}

@@ -51,8 +51,9 @@ func (p painter) green(text string) string  { return p.sgr("32", text) }
 func (p painter) yellow(text string) string { return p.sgr("33", text) }
 func (p painter) dim(text string) string    { return p.sgr("2", text) }
 
-// hues are the colours that tell services apart: six plain ones, then the same six bright. Red is left to errors.
-var hues = []int{36, 33, 32, 35, 34, 96, 93, 92, 95, 94}
+// hues are the colours that tell services apart, as the screen has them: blue, purple, teal, orange, pink, green, violet, sand. Red is
+// left to errors.
+var hues = []int{94, 35, 36, 33, 95, 32, 34, 93}
 
 // hue colours text as the nth service.
 func (p painter) hue(n int, text string) string { return p.sgr(strconv.Itoa(hues[n%len(hues)]), text) }

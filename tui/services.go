@@ -27,8 +27,14 @@ type servicesPage struct {
 	split   split
 }
 
+// servicesName is the page's name in what is remembered.
+const servicesName = "services"
+
 func newServicesPage(d *desk) *servicesPage {
-	return &servicesPage{desk: d, sort: -1, columns: serviceColumns(d.signs), logs: newPane(d, journal.KindSet(journal.KindLog, journal.KindEvent))}
+	p := &servicesPage{desk: d, columns: serviceColumns(d.signs), logs: newPane(d, journal.KindSet(journal.KindLog, journal.KindEvent))}
+	kept := d.open.Memory.sorted(servicesName)
+	p.sort = slices.IndexFunc(p.columns, func(c column) bool { return c.order != nil && c.title == kept })
+	return p
 }
 
 // arrange brings the rows up to date: filtered and sorted.
@@ -337,10 +343,12 @@ func (p *servicesPage) sortBy(next bool) {
 			p.sort = len(p.columns) - 1
 		}
 		if p.sort == -1 {
+			p.open.Memory.sortBy(servicesName, "")
 			p.say("sorted as the graph starts them")
 			return
 		}
 		if p.columns[p.sort].order != nil {
+			p.open.Memory.sortBy(servicesName, p.columns[p.sort].title)
 			p.say("sorted by %s", p.columns[p.sort].title)
 			return
 		}

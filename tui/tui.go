@@ -56,6 +56,8 @@ type Options struct {
 	Decoder *decode.Decoder
 	// Settings are the person's own; see LoadSettings.
 	Settings Settings
+	// Memory keeps how the screen was left; nil: it begins as new each time.
+	Memory *Memory
 	// Shell returns the command that opens a shell in a service; nil: there is no such key.
 	Shell func(service string) *exec.Cmd
 	// OpenURL shows an address in the browser; nil: the desktop's own way (xdg-open, open).
