@@ -43,10 +43,10 @@ type side struct {
 	dir string
 }
 
-func startSide(t *testing.T, e testenv.Engine) *side {
+func startSide(t *testing.T, e testenv.Engine, compose string) *side {
 	t.Helper()
-	r := project(t, e, watchedCompose, map[string]string{
-		".dockerignore": "src/left-out\n**/*.o\n", "src/a": "1", "src/b/c": "1", "src/b/d": "1", "src/old": "1", "inc/x.js": "1", "conf/a": "1", "one.txt": "1",
+	r := project(t, e, compose, map[string]string{
+		".dockerignore": "src/left-out\n**/*.o\n", "src/a": "1", "src/b/c": "1", "src/b/d": "1", "src/old": "1", "src/skip/x": "1", "src/Dockerfile": "1", "src/x.tmp": "1", "inc/x.js": "1", "conf/a": "1", "one.txt": "1",
 	})
 	in := do(t, r, runner.Action{Op: runner.OpCreate, Service: "web", Number: 1})
 	do(t, r, runner.Action{Op: runner.OpStart, Service: "web", Instance: in.ID})
@@ -92,6 +92,11 @@ func (s *side) ours() {
 	w, err := watch.New(develop.Trees(), watch.Options{})
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if files := develop.Initial("web", w.Snapshot); len(files) > 0 {
+		if err := s.r.Sync(s.t.Context(), []string{s.id}, files); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	done := make(chan error)
@@ -205,7 +210,7 @@ func TestWatchLikeCompose(t *testing.T) {
 		{"all goes", func(f files) { f.remove("src/m"); f.remove("inc/lib"); f.remove("one.txt") }},
 	}
 	eachEngine(t, func(t *testing.T, e testenv.Engine) {
-		theirs, ours := startSide(t, e), startSide(t, e)
+		theirs, ours := startSide(t, e, watchedCompose), startSide(t, e, watchedCompose)
 		theirs.compose(e)
 		ours.ours()
 		for n, step := range steps {
@@ -218,18 +223,37 @@ func TestWatchLikeCompose(t *testing.T) {
 				for _, s := range []*side{theirs, ours} {
 					s.until("the step's file", func() bool { return strings.Contains(s.files(), fmt.Sprintf("app/step 644 %s %d", me(), n)) })
 				}
-				var there, here string
-				for range 100 { // the last file need not be the last that arrives
-					there, here = theirs.files(), ours.files()
-					if there == here {
-						return
-					}
-					<-time.After(100 * time.Millisecond)
-				}
-				t.Errorf("with Compose alone:\n  %s\nwith msdev alone:\n  %s", without(there, here), without(here, there))
+				alike(t, theirs, ours)
 			})
 		}
 	})
+}
+
+// TestInitialSyncLikeCompose compares what is in two containers when watching has begun.
+func TestInitialSyncLikeCompose(t *testing.T) {
+	initial := strings.Replace(watchedCompose, "\"*.tmp\"]}", "\"*.tmp\"], initial_sync: true}", 1)
+	eachEngine(t, func(t *testing.T, e testenv.Engine) {
+		theirs, ours := startSide(t, e, initial), startSide(t, e, initial)
+		theirs.compose(e)
+		ours.ours()
+		if got := ours.files(); !strings.Contains(got, "app/b/c 644 "+me()+" 1") || strings.Contains(got, "Dockerfile") {
+			t.Errorf("there is %s", got)
+		}
+		alike(t, theirs, ours)
+	})
+}
+
+// alike waits until both containers hold the same: the last file of a step need not be the last that arrives.
+func alike(t *testing.T, theirs, ours *side) {
+	t.Helper()
+	var there, here string
+	for range 100 {
+		if there, here = theirs.files(), ours.files(); there == here {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	t.Errorf("with Compose alone:\n  %s\nwith msdev alone:\n  %s", without(there, here), without(here, there))
 }
 
 func me() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }
