@@ -103,14 +103,7 @@ func (s *side) ours() {
 	go func() {
 		done <- w.Run(ctx, func(b watch.Batch) {
 			for _, reaction := range develop.React(b.Changes) {
-				if err := s.r.Sync(ctx, []string{s.id}, reaction.Sync); err != nil {
-					s.t.Errorf("sync: %v", err)
-				}
-				for _, hook := range reaction.Exec {
-					if _, err := s.r.Exec(ctx, s.id, runner.ExecSpec{Command: hook.Command}); err != nil {
-						s.t.Errorf("exec: %v", err)
-					}
-				}
+				s.react(ctx, reaction)
 			}
 		})
 	}()
@@ -120,6 +113,18 @@ func (s *side) ours() {
 			s.t.Errorf("Run returned %v", err)
 		}
 	})
+}
+
+// react does what is to be done after a change.
+func (s *side) react(ctx context.Context, reaction runner.Reaction) {
+	if err := s.r.Sync(ctx, []string{s.id}, reaction.Sync); err != nil {
+		s.t.Errorf("sync: %v", err)
+	}
+	for _, hook := range reaction.Exec {
+		if _, err := s.r.Exec(ctx, s.id, runner.ExecSpec{Command: hook.Command}); err != nil {
+			s.t.Errorf("exec: %v", err)
+		}
+	}
 }
 
 func (s *side) until(what string, met func() bool) {
