@@ -46,7 +46,7 @@ func TestMessagesOfAQueueAreThoseBoundForIt(t *testing.T) {
 func TestReplayTellsWhatBecameOfEach(t *testing.T) {
 	src := newBrokers()
 	s := newScreen(t, src, 160, 40).press("8", "/").typed("shipments.dead").press("enter", "p")
-	s.press("space", "space", "space", "R").sees("replay · 3 messages", "where they died first", "x-death", "nothing is sent yet")
+	s.press("*", "*", "space", "*", "*").sees("3 messages marked").press("R").sees("replay · 3 messages", "where they died first", "x-death", "nothing is sent yet")
 	if len(src.brokers[0].sent) != 0 {
 		t.Fatal("the rehearsal has sent something")
 	}

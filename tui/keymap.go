@@ -80,6 +80,7 @@ const (
 	actAllMessages action = "all-messages"
 	actBody        action = "body"
 	actDiff        action = "compare"
+	actMarkAll     action = "mark-all"
 	actReplay      action = "replay"
 	actPeek        action = "peek"
 	actPurge       action = "purge"
@@ -132,6 +133,7 @@ func bindings(pages []string) []binding {
 		{actPrevLogs, []string{"["}, onLogs, "", "previous service"},
 		{actReplay, []string{"R"}, onMessages, "replay", "send again: as it was, or edited, to where it was or elsewhere"},
 		{actBody, []string{"v"}, onMessages, "body", "the body decoded, as it is, or in hex"},
+		{actMarkAll, []string{"*"}, onMessages, "mark all", "mark all that show, as far as they were looked at; again: none"},
 		{actDiff, []string{"="}, onMessages, "compare", "compare the two marked messages"},
 		{actAllMessages, []string{"a"}, onMessages, "all", "show all messages, or the last part of them again"},
 

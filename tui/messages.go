@@ -174,6 +174,8 @@ func (p *messagesPage) do(a action) (tea.Cmd, bool) {
 		p.say("bodies %s", p.body)
 	case actDiff:
 		p.compare()
+	case actMarkAll:
+		p.markAll()
 	case actAllMessages:
 		p.widen()
 	default:
@@ -188,6 +190,18 @@ func (p *messagesPage) widen() {
 		return
 	}
 	p.show(either(p.of.name == "", p.earlier, narrowing{}))
+}
+
+// markAll marks what the window holds, or takes all marks away.
+func (p *messagesPage) markAll() {
+	if p.countMarked() > 0 {
+		clear(p.pane.marked)
+		return
+	}
+	for _, r := range p.pane.records {
+		p.pane.marked[r.Seq] = true
+	}
+	p.say("%s marked", plural(p.countMarked(), "message"))
 }
 
 // back takes one thing back: what lines take back, the comparison, the filter, the narrowing.

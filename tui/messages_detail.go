@@ -103,9 +103,11 @@ func (p *messagesPage) messageFacts(r *journal.Record) []fact {
 	if r.Trace != "" {
 		facts = append(facts, fact{"trace", []piece{{"", clean(r.Trace)}}})
 	}
-	facts = append(facts, p.propertyFacts(&m)...)
-	facts = append(facts, p.headerFacts(m.Headers)...)
-	return append(facts, p.bodyFacts(&m)...)
+	beside, body := append(p.propertyFacts(&m), p.headerFacts(m.Headers)...), p.bodyFacts(&m)
+	if p.split.beside {
+		return append(append(facts, beside...), body...)
+	}
+	return append(append(facts, body...), beside...) // there is little room: the body is what one looks for
 }
 
 func (d *desk) timeFact(m *brokers.Message, r *journal.Record) fact {

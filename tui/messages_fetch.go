@@ -56,8 +56,6 @@ func newFetchedPage(b *book, one *booked, from brokers.Source) (*messagesPage, t
 	p := newMessagesPage(b.desk, b)
 	f := &fetched{one: one, from: from, journal: journal.New(journal.Caps{}), left: -1}
 	p.fetched = f
-	p.pane.shelf.records = func(_ context.Context, q session.RecordQuery) (journal.Page, error) { return f.page(q) }
-	p.pane.shelf.last = func() uint64 { return f.journal.Last() }
 	p.pane.shelf.whole = true
 	at := brokers.Position{At: brokers.AtStart}
 	if from.Kind == brokers.SourceTopic {
@@ -66,20 +64,20 @@ func newFetchedPage(b *book, one *booked, from brokers.Source) (*messagesPage, t
 	return p, p.fetch(at)
 }
 
-// page is a page of the messages that were read.
-func (f *fetched) page(q session.RecordQuery) (journal.Page, error) {
+// pageOf is a page of the messages that were read.
+func pageOf(from *journal.Journal, q session.RecordQuery) (journal.Page, error) {
 	jq, err := q.Query()
 	if err != nil {
 		return journal.Page{}, err
 	}
 	if q.Before {
-		return f.journal.Before(q.Cursor, jq), nil
+		return from.Before(q.Cursor, jq), nil
 	}
 	cursor := q.Cursor
 	if cursor == 0 && !q.Since.IsZero() {
-		cursor = f.journal.Seek(q.Since, jq)
+		cursor = from.Seek(q.Since, jq)
 	}
-	return f.journal.After(cursor, jq), nil
+	return from.After(cursor, jq), nil
 }
 
 // what is how the messages were come by.
@@ -195,6 +193,8 @@ func (p *messagesPage) fetch(at brokers.Position) tea.Cmd {
 	p.pane.reset()
 	p.reading = reading{}
 	round, from, one, into := f.round, f.from, f.one, f.journal
+	p.pane.shelf.last = into.Last
+	p.pane.shelf.records = func(_ context.Context, q session.RecordQuery) (journal.Page, error) { return pageOf(into, q) }
 	return p.ask(func(ctx context.Context) tea.Msg {
 		m := fetchedMsg{page: p, round: round}
 		name := cmp.Or(one.info.Name, string(one.info.Kind))

@@ -61,7 +61,8 @@ type (
 )
 
 func (r *replayPanel) start(remote bool) tea.Cmd {
-	run := &replayRun{news: make(chan struct{}, 1)}
+	aborted, abort := context.WithCancel(context.Background())
+	run := &replayRun{news: make(chan struct{}, 1), cancel: abort}
 	r.run, r.top = run, 0
 	job := r.job()
 	job.AllowRemote = remote
@@ -73,6 +74,7 @@ func (r *replayPanel) start(remote bool) tea.Cmd {
 		}
 		if err != nil {
 			r.fail("redrive", err)
+			abort()
 			r.run = nil
 			return nil
 		}
@@ -81,17 +83,17 @@ func (r *replayPanel) start(remote bool) tea.Cmd {
 		work, what = redrive.Run, "the dead letters of "+r.source.Name
 	}
 	target, source, to := r.targets[r.target].words, r.page.book.source, r.to.info.Name
-	started := make(chan struct{})
 	return tea.Batch(r.ask(func(ctx context.Context) tea.Msg {
-		ctx, run.cancel = context.WithCancel(ctx)
-		defer run.cancel()
-		close(started)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer abort()
+		defer context.AfterFunc(aborted, cancel)()
 		noted := source.Note(ctx, to, "replays "+what+" to "+target)
 		p, err := work(ctx, &run.control, run.outcome)
 		noted = errors.Join(noted, source.Note(context.WithoutCancel(ctx), to, "replayed "+what+": "+progressText(&p)))
 		close(run.news)
 		return sentMsg{r, run, errors.Join(err, noted)}
-	}), r.watch(run, started))
+	}), r.watch(run))
 }
 
 // outcome is told of each message by the replay.
@@ -109,11 +111,8 @@ func (run *replayRun) outcome(o brokers.Outcome) {
 }
 
 // watch waits for something new of a replay, at most ten times a second.
-func (r *replayPanel) watch(run *replayRun, started <-chan struct{}) tea.Cmd {
+func (r *replayPanel) watch(run *replayRun) tea.Cmd {
 	return r.ask(func(ctx context.Context) tea.Msg {
-		if started != nil {
-			<-started
-		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -132,7 +131,7 @@ func (m sendingMsg) take() tea.Cmd {
 	if m.run.done {
 		return nil
 	}
-	return m.panel.watch(m.run, nil)
+	return m.panel.watch(m.run)
 }
 
 func (m sentMsg) take() tea.Cmd {
