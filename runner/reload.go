@@ -23,8 +23,9 @@ type Reloader struct {
 	mu      sync.Mutex
 	paused  bool
 	byName  map[string]*lane
-	watched map[string]bool     // services whose files are watched
-	needs   map[string][]string // what each service depends on, directly or not
+	watched map[string]bool          // services whose files are watched
+	needs   map[string][]string      // what each service depends on, directly or not
+	turns   map[string]chan struct{} // by folder that is built from
 	plan    *watchPlan
 	watcher *watch.Watcher // nil: nothing is watched
 	problem error          // why changes are not seen as they should be
@@ -35,7 +36,7 @@ const buildLimit = 10 * time.Minute
 
 // NewReloader returns the reloader of a supervisor, which shows from then on what is reloaded. It does nothing before Run.
 func NewReloader(sup *Supervisor, dir string) *Reloader {
-	r := &Reloader{sup: sup, dir: dir, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}}
+	r := &Reloader{sup: sup, dir: dir, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{}}
 	sup.reloads = r
 	return r
 }
@@ -373,8 +374,29 @@ func (s *sight) current() bool {
 	return !slices.ContainsFunc(s.instances, func(in Instance) bool { return in.ImageID != s.image || !in.Alive() })
 }
 
+// turn is taken by one build of a folder at a time: the second one finds what the first has made.
+func (r *Reloader) turn(spec Spec) chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	folder := spec.Context
+	if spec.Runtime == Native && r.plan != nil {
+		folder = r.plan.project.Folder(spec.Name)
+	}
+	if r.turns[folder] == nil {
+		r.turns[folder] = make(chan struct{}, 1)
+	}
+	return r.turns[folder]
+}
+
 // build builds, within the limit of time. The files that a build itself writes are told apart from those that somebody saves.
 func (r *Reloader) build(ctx context.Context, l *lane, c Change, seen sight) error {
+	turn := r.turn(seen.spec)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	r.enter(l, stepBuild)
 	bctx, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
