@@ -24,6 +24,8 @@ const (
 	RelayVerb    = "__relay"
 )
 
+const importAttempts = 3
+
 // errNoRelay says that this machine and its engine cannot have a relay. It is told as a note: what runs, runs on without one.
 var errNoRelay = errors.New("containers cannot reach services outside the engine")
 
@@ -53,11 +55,14 @@ func (r *Runtime) ensureRelayImage(ctx context.Context) (string, error) {
 	} else if !errdefs.IsNotFound(err) {
 		return "", err
 	}
-	if err := r.importRelay(ctx, files, ref); err != nil {
-		return "", err
+	// Engine 20.10 under load has been seen to refuse an archive as one with duplicates that it took a moment later.
+	for range importAttempts {
+		if err = r.importRelay(ctx, files, ref); err == nil {
+			r.removeOldRelays(ctx, ref)
+			return ref, nil
+		}
 	}
-	r.removeOldRelays(ctx, ref)
-	return ref, nil
+	return "", err
 }
 
 func (r *Runtime) importRelay(ctx context.Context, files *relay.Files, ref string) error {
