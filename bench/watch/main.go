@@ -68,10 +68,10 @@ func measure(ctx context.Context, runs, files, folders int) error {
 	fmt.Println("| what | " + strings.Join(names(all), " | ") + " |")
 	fmt.Println("|---|" + strings.Repeat("---|", len(all)))
 	report("watched folders", all, func(c *contender) string { return c.watches() })
-	if err := compare(ctx, all, "a save → in the container", runs, (*contender).save); err != nil {
+	if err := compare(ctx, all, all, "a save → in the container", runs, (*contender).save); err != nil {
 		return err
 	}
-	if err := compare(ctx, all, "the same, while ignored files are written (for 10 s at most)", max(5, runs/3), (*contender).saveInStorm); err != nil {
+	if err := compare(ctx, all, all, "the same, while ignored files are written (for 10 s at most)", max(5, runs/3), (*contender).saveInStorm); err != nil {
 		return err
 	}
 	for _, c := range all[1:] { // the floor knows of one file
@@ -79,7 +79,7 @@ func measure(ctx context.Context, runs, files, folders int) error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	return compare(ctx, all[1:], fmt.Sprintf("a branch that changes %d files → all in the container", files), 2, (*contender).checkout)
+	return compare(ctx, all, all[1:], fmt.Sprintf("a branch that changes %d files → all in the container", files), 2, (*contender).checkout)
 }
 
 func names(all []*contender) []string {
@@ -98,8 +98,8 @@ func report(what string, all []*contender, of func(*contender) string) {
 	fmt.Println("| " + what + " | " + strings.Join(cells, " | ") + " |")
 }
 
-// compare does one thing with each contender in turn, some times.
-func compare(ctx context.Context, all []*contender, what string, runs int, do func(*contender, context.Context) (time.Duration, error)) error {
+// compare does one thing with each of some contenders in turn, some times; every one has its column.
+func compare(ctx context.Context, every, all []*contender, what string, runs int, do func(*contender, context.Context) (time.Duration, error)) error {
 	took := map[*contender][]time.Duration{}
 	for range runs {
 		for _, c := range all {
@@ -111,9 +111,12 @@ func compare(ctx context.Context, all []*contender, what string, runs int, do fu
 			time.Sleep(300 * time.Millisecond) // whatever it does besides is not the next one's
 		}
 	}
-	report(what, all, func(c *contender) string {
+	report(what, every, func(c *contender) string {
 		slices.Sort(took[c])
 		n := len(took[c])
+		if n == 0 {
+			return "–"
+		}
 		return fmt.Sprintf("%s [%s..%s]", short(took[c][n/2]), short(took[c][0]), short(took[c][n-1]))
 	})
 	return nil

@@ -48,7 +48,11 @@ func (r *Runtime) syncInto(ctx context.Context, id string, load *cargo) error {
 	if err == nil {
 		return nil
 	}
-	switch r.stateOf(ctx, id) {
+	state := r.stateOf(ctx, id)
+	if state == runner.InstanceRunning && dying.MatchString(err.Error()) {
+		state = runner.InstanceExited
+	}
+	switch state {
 	case "", runner.InstanceRemoving, runner.InstanceDead:
 		return nil
 	case runner.InstanceCreated, runner.InstanceExited:
@@ -119,6 +123,9 @@ func (r *Runtime) linked(ctx context.Context, id, path string) bool {
 	_, err = stat(path + "/.") // only folders are
 	return err == nil
 }
+
+// dying is what engines say of a command in a container that ends just now.
+var dying = regexp.MustCompile(`read init-p|init process is not running|in a stopped state|container .* is not running`)
 
 // stateOf is what a container does now; empty where there is none.
 func (r *Runtime) stateOf(ctx context.Context, id string) runner.InstanceState {
