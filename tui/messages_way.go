@@ -104,7 +104,7 @@ func (p *messagesPage) readers(t *brokers.Topology, m *brokers.Message) [][]piec
 			} else {
 				ps = append(ps, piece{p.theme.busy, "  has not read it"})
 				if at.Committed != nil {
-					ps = append(ps, piece{p.theme.faint, ", " + commas(m.Offset-*at.Committed+1) + " before it are to be read"})
+					ps = append(ps, piece{p.theme.faint, ", " + plural(max(0, m.Offset-*at.Committed), "record") + " stand before it"})
 				}
 			}
 			if j := slices.IndexFunc(g.Members, func(x brokers.Member) bool { return x.ID == at.Member }); j >= 0 {
