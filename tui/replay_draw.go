@@ -51,6 +51,8 @@ func (r *replayPanel) status() string {
 		return "held at " + commas(r.run.progress.Sent)
 	case !r.run.done:
 		return "sending " + r.signs.cut
+	case r.run.err != nil:
+		return "ended after " + plural(r.run.progress.Sent, "message")
 	}
 	return "done"
 }
