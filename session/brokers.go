@@ -92,8 +92,8 @@ func (s *Session) useBrokers(p *runner.Project) error {
 	return nil
 }
 
+// same tells whether both lead to the same broker in the same way.
 func (b BrokerSpec) same(other BrokerSpec) bool {
-	b.Dial, other.Dial = nil, nil
 	return b.Name == other.Name && b.Kind == other.Kind && b.Service == other.Service && b.Own == other.Own && b.URL == other.URL && b.Management == other.Management
 }
 
@@ -142,7 +142,7 @@ func BrokerAt(name, address string) (BrokerSpec, error) {
 			}
 		}
 	default:
-		return spec, fmt.Errorf("the url of broker %q names no broker\nIt begins with amqp://, amqps://, kafka:// or kafkas://.", name) //nolint:staticcheck // a sentence and its way out
+		return spec, fmt.Errorf("the url of broker %q names no broker\nIt begins with amqp://, amqps://, kafka:// or kafkas://.", name)
 	}
 	spec.Name = cmp.Or(name, rest)
 	return spec, nil

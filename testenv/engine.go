@@ -31,7 +31,7 @@ type OwnEngine struct {
 // StartEngine starts an engine that holds one of the Images, and removes it with the test. It takes some 5 seconds.
 func StartEngine(t testing.TB, image string) OwnEngine {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "engine") // short, as a socket's path has its limit
+	folder, err := os.MkdirTemp("", "engine") //nolint:usetesting // short, as a socket's path has its limit
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,6 +121,8 @@ func (b bench) serve(ctx context.Context, s service, ready map[string]chan struc
 		}
 	}
 	close(ready[s.name])
-	<-ended
+	if err := <-ended; err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s ended: %w", s.name, err)
+	}
 	return nil
 }

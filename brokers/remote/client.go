@@ -141,7 +141,7 @@ func (b broker) Tap(ctx context.Context, from brokers.Source, o brokers.TapOptio
 		return true
 	})
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // so a tap ends
 	}
 	return err
 }
