@@ -28,7 +28,7 @@ others can be reached from here, as the running session has them. With it, the s
 
 While it is to be reached as well, use "msdev run --attach SERVICE -- COMMAND".`,
 		Example: `  msdev env orders > orders.env                      for an IDE
-  eval "$(msdev env --format export payments)"       for this shell`,
+  msdev env --format export payments                 for a shell to eval`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.service,
 		RunE:              func(_ *cobra.Command, args []string) error { return a.printEnv(args[0], format) },

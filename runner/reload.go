@@ -19,6 +19,7 @@ type Reloader struct {
 	lanes chan *lane    // lanes that have something to do
 	over  chan struct{} // closed when Run has ended
 	dir   string        // of the project, which names of files are told from
+	apart string        // a folder of msdev's own, which is not watched
 
 	mu      sync.Mutex
 	paused  bool
@@ -34,9 +35,10 @@ type Reloader struct {
 // buildLimit is how long a build may take before it counts as hung.
 const buildLimit = 10 * time.Minute
 
-// NewReloader returns the reloader of a supervisor, which shows from then on what is reloaded. It does nothing before Run.
-func NewReloader(sup *Supervisor, dir string) *Reloader {
-	r := &Reloader{sup: sup, dir: dir, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{}}
+// NewReloader returns the reloader of a supervisor, which shows from then on what is reloaded. It does nothing before Run. apart is a
+// folder that msdev itself writes to, wherever it lies.
+func NewReloader(sup *Supervisor, dir, apart string) *Reloader {
+	r := &Reloader{sup: sup, dir: dir, apart: apart, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{}}
 	sup.reloads = r
 	return r
 }

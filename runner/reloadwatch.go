@@ -23,6 +23,7 @@ type watchPlan struct {
 	builds  map[string][]string // by service: trees whose changes ask for a build
 	kept    map[string]bool     // services of builds that nothing is built of: a restart brings what is new
 	trees   []watch.Tree
+	apart   string // see NewReloader
 }
 
 // projectTree is the name of the trees of the project's own files.
@@ -34,7 +35,7 @@ func (r *Reloader) Use(p *Project, of func(service string) string) error {
 	if err != nil {
 		return err
 	}
-	plan := &watchPlan{project: p, builds: map[string][]string{}, kept: map[string]bool{}}
+	plan := &watchPlan{project: p, apart: r.apart, builds: map[string][]string{}, kept: map[string]bool{}}
 	native := map[string]bool{}
 	for _, name := range p.Order {
 		native[name] = of(name) == Native
@@ -95,6 +96,7 @@ func (w *watchPlan) sources(service string, native bool) {
 		t := watch.Tree{Name: fmt.Sprintf("source/%s/%d", service, len(seen)), Root: root, GitIgnore: true,
 			Ignore: []watch.Rules{watch.EditorFiles(root), watch.Clutter(root), {Dir: p.Dir, Patterns: settings.Watch.Ignore}, {Dir: root, Patterns: settings.Watch.Ignore}}}
 		t.Ignore = append(t.Ignore, watch.Rules{Dir: p.Dir, Patterns: w.ownFiles()})
+		t.Ignore = append(t.Ignore, w.data()...)
 		if s.Build != nil && filepath.IsAbs(s.Build.Context) {
 			t.Ignore = append(t.Ignore, watch.DockerIgnore(s.Build.Context, s.Build.Dockerfile))
 		}
@@ -121,6 +123,29 @@ func (w *watchPlan) program(service string) []watch.Rules {
 		return nil
 	}
 	return []watch.Rules{{Dir: folder, Patterns: []string{rel}}}
+}
+
+// data leaves out what msdev and the brokers inside it write while they run: the state folder, and folders of x-msdev.data.
+func (w *watchPlan) data() []watch.Rules {
+	folders := []string{w.apart}
+	for _, name := range w.project.Order {
+		if at := w.project.Services[name].Data; at != "" && at != "memory" {
+			folders = append(folders, at)
+		}
+	}
+	var rules []watch.Rules
+	for _, at := range folders {
+		if at == "" {
+			continue
+		}
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(w.project.Dir, at)
+		}
+		if name := filepath.Base(at); !strings.ContainsAny(name, "*?[!") {
+			rules = append(rules, watch.Rules{Dir: filepath.Dir(at), Patterns: []string{name}})
+		}
+	}
+	return rules
 }
 
 // ownFiles are patterns for the compose files, which are watched for themselves.

@@ -108,7 +108,11 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	s.sup = runner.NewSupervisor(launch.Runtimes, s.journal, runner.SupervisorOptions{
 		Specs: specs, Resources: resources, Logs: cfg.Logs, History: cfg.History, Changed: func() { poke(s.changed) },
 	})
-	s.reloads = runner.NewReloader(s.sup, p.Dir)
+	apart, err := StateDir(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.reloads = runner.NewReloader(s.sup, p.Dir, apart)
 	s.files.turned, s.files.replan = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.files.wrong = s.reloads.Use(p, launch.Of)
 	for _, text := range slices.Concat(s.notes(), s.unsupported) {
