@@ -23,11 +23,24 @@ func TestRabbitMQ40(t *testing.T)  { realRabbitMQ(t, "4.0") }
 func realRabbitMQ(t *testing.T, line string) {
 	t.Parallel()
 	r := testenv.RabbitMQ(t, line)
-	kill := func(t *testing.T) { t.Helper(); r.Restart(t, "kill") }
+	var mu sync.Mutex // held to read or change where it is
+	at := func() testenv.Rabbit {
+		mu.Lock()
+		defer mu.Unlock()
+		return r
+	}
+	kill := func(t *testing.T) {
+		t.Helper()
+		again := at()
+		again.Restart(t, "kill")
+		mu.Lock()
+		defer mu.Unlock()
+		r = again
+	}
 	address, management := r.AMQP, r.Management
-	where := func() (string, string) { return r.AMQP, "http://" + hostOf(t, r.Management) }
+	where := func() (string, string) { now := at(); return now.AMQP, "http://" + hostOf(t, now.Management) }
 	sorts := line == "4.0"
-	follow := follower(t, &r)
+	follow := follower(t, at)
 	t.Run("with management", func(t *testing.T) {
 		runRabbitMQ(t, newRabbitMQ(t, rabbitmq.Options{URL: address, Management: management, Dial: follow}), rig{where: where, managed: true, lists: true, sorts: sorts, kill: kill})
 	})
@@ -49,13 +62,14 @@ func realRabbitMQ(t *testing.T, line string) {
 }
 
 // follower dials where the container is now: after a restart it may have another address.
-func follower(t *testing.T, r *testenv.Rabbit) func(context.Context, string, string) (net.Conn, error) {
+func follower(t *testing.T, at func() testenv.Rabbit) func(context.Context, string, string) (net.Conn, error) {
 	t.Helper()
-	first := hostOf(t, r.AMQP)
+	first := hostOf(t, at().AMQP)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		to := hostOf(t, r.Management)
+		now := at()
+		to := hostOf(t, now.Management)
 		if address == first {
-			to = hostOf(t, r.AMQP)
+			to = hostOf(t, now.AMQP)
 		}
 		return (&net.Dialer{}).DialContext(ctx, network, to)
 	}

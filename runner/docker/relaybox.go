@@ -127,6 +127,10 @@ func (r *Runtime) makeRelay(ctx context.Context, s *standIn, found map[string]ru
 func (r *Runtime) relayEndpoint(s *standIn, key string) (endpoint, error) {
 	config := r.project().Compose.Services[s.service]
 	e, err := r.endpointOf(config, 1, key, nil)
+	if err == nil && s.outward {
+		e.settings.Aliases = nil
+		return e, nil
+	}
 	if err == nil && config.Hostname != "" {
 		e.settings.Aliases = append(e.settings.Aliases, config.Hostname)
 	}

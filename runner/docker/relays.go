@@ -35,6 +35,7 @@ type relays struct {
 // standIn is the relay of one service, which may not be there now.
 type standIn struct {
 	service string
+	outward bool // it has no names: this machine reaches the service's networks by it
 
 	turn    sync.Mutex // one change at a time
 	exposed bool
@@ -97,7 +98,7 @@ func (r *Runtime) Notes() []string {
 	}
 	var slow []string
 	for _, s := range rs.of {
-		if s.host != nil && s.host.Door() == "" {
+		if s.host != nil && !s.outward && s.host.Door() == "" {
 			slow = append(slow, s.service)
 		}
 	}
@@ -176,7 +177,7 @@ func (rs *relays) attend(ctx context.Context, s *standIn, keys []string) error {
 
 // ensure makes a relay be in all networks of its service that are there. s.turn is held.
 func (rs *relays) ensure(ctx context.Context, s *standIn) error {
-	if len(s.ports) == 0 {
+	if len(s.ports) == 0 && !s.outward {
 		return nil
 	}
 	found, err := rs.r.lookAtNetworks(ctx)
@@ -247,6 +248,7 @@ func (rs *relays) leave(ctx context.Context, network string) error {
 		in := slices.Contains(slices.Collect(maps.Values(s.networks)), network)
 		rs.mu.Unlock()
 		if in {
+			s.exposed = s.exposed && !s.outward
 			failures = append(failures, rs.dismiss(ctx, s))
 		}
 		s.turn.Unlock()
@@ -259,20 +261,43 @@ func (rs *relays) leave(ctx context.Context, network string) error {
 
 // dial connects to a container through a relay that is in one of its networks.
 func (rs *relays) dial(ctx context.Context, in runner.Instance, addr string) (net.Conn, error) {
-	rs.mu.Lock()
-	var host *relay.Host
-	for _, s := range rs.of {
-		for _, network := range s.networks {
-			if s.host != nil && slices.Contains(in.Networks, network) {
-				host = s.host
-			}
+	host := rs.near(in)
+	if host == nil {
+		if err := rs.lookOut(ctx, in.Service); err != nil {
+			return nil, err
 		}
+		host = rs.near(in)
 	}
-	rs.mu.Unlock()
 	if host == nil {
 		return nil, fmt.Errorf("no relay is in a network of %s", in.Name)
 	}
 	return host.Dial(ctx, addr)
+}
+
+// near is a relay in a network of a container; nil: there is none.
+func (rs *relays) near(in runner.Instance) *relay.Host {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, s := range rs.of {
+		for _, network := range s.networks {
+			if s.host != nil && slices.Contains(in.Networks, network) {
+				return s.host
+			}
+		}
+	}
+	return nil
+}
+
+// lookOut puts a relay without names into the networks of a service, for connections from this machine. It stays as long as they do.
+func (rs *relays) lookOut(ctx context.Context, service string) error {
+	if rs.r.hand == nil {
+		return nil
+	}
+	s := rs.standIn("to " + service) // no service has such a name
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.service, s.outward, s.exposed = service, true, true
+	return relayError(service, rs.ensure(ctx, s))
 }
 
 // open returns the doors of networks that this machine is in, by which a relay reaches it; they know the relay by its key.
