@@ -41,6 +41,8 @@ type rabbit struct {
 	*rabbitmq.Broker
 	url  string
 	kill func(t *testing.T) // nil: cannot be
+	// restart ends it cleanly, so that all it was told is on disk.
+	restart func(t *testing.T)
 }
 
 func embeddedRabbit(t *testing.T) rabbit {
@@ -109,16 +111,19 @@ func realRabbit(t *testing.T, line string) rabbit {
 		}
 		return new(net.Dialer).DialContext(ctx, network, to)
 	}
-	return rabbit{
-		Broker: connect(t, rabbitmq.Options{URL: r.AMQP, Management: r.Management, Dial: dial}), url: r.AMQP,
-		kill: func(t *testing.T) {
+	again := func(how string) func(t *testing.T) {
+		return func(t *testing.T) {
 			t.Helper()
 			next := r
-			next.Restart(t, "kill")
+			next.Restart(t, how)
 			mu.Lock()
 			defer mu.Unlock()
 			r = next
-		},
+		}
+	}
+	return rabbit{
+		Broker: connect(t, rabbitmq.Options{URL: r.AMQP, Management: r.Management, Dial: dial}), url: r.AMQP,
+		kill: again("kill"), restart: again("restart"),
 	}
 }
 

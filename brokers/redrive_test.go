@@ -204,7 +204,8 @@ func outlivesItsProcess(t *testing.T, r rabbit) {
 
 func outlivesItsBroker(t *testing.T, r rabbit) {
 	const n = 1500
-	l := r.letters(t, brokers.ClassicQueue) // RabbitMQ may forget a quorum queue that was declared seconds before a kill
+	l := r.letters(t, brokers.QuorumQueue)
+	r.restart(t) // RabbitMQ may forget a quorum queue that was declared seconds before a kill
 	// Dead-lettering may lose some of so many at once, so these are published, which the broker confirms.
 	send(t, r, brokers.Target{RoutingKey: l.dead}, numbered(brokers.RabbitMQ, n)...)
 	d := redrive(r, l.dead, filepath.Join(t.TempDir(), "redrive"))
