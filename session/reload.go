@@ -33,7 +33,10 @@ func (s *Session) watchCommand(ctx context.Context, cmd Command) error {
 		if len(cmd.Services) > 0 {
 			s.reloads.Only(names)
 		}
-		return s.turnWatch(true)
+		if err := s.turnWatch(true); err != nil {
+			return err
+		}
+		return s.untilWatched(ctx)
 	case WatchOff:
 		return s.turnWatch(false)
 	case WatchPause, WatchResume:
@@ -72,6 +75,24 @@ func (s *Session) turnWatch(on bool) error {
 		return s.files.wrong
 	}
 	return nil
+}
+
+// untilWatched returns when what is saved from now on is noticed, or cannot be.
+func (s *Session) untilWatched(ctx context.Context) error {
+	for {
+		_, newer := s.current()
+		s.mu.Lock()
+		off, wrong := !s.files.on, s.files.wrong
+		s.mu.Unlock()
+		if on, _ := s.reloads.Watching(); on || off || wrong != nil {
+			return wrong
+		}
+		select {
+		case <-newer:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // asked notes an up: what it names is what a change of the files is about.

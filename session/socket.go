@@ -94,7 +94,7 @@ func listen(project string) (net.Listener, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := takeLock(lock, path); err != nil {
 		_ = lock.Close()
 		return nil, nil, &runner.Error{Kind: runner.ErrFailed, Msg: fmt.Sprintf("a session of project %q runs already", project),
 			Hint: "`msdev attach` opens its screen.", Err: err}
@@ -112,6 +112,27 @@ func listen(project string) (net.Listener, *os.File, error) {
 	}
 	return l, lock, nil
 }
+
+// takeLock takes the lock beside a socket. A session that ends has given its socket up, and soon gives up its lock: nobody is told
+// when, so this asks.
+func takeLock(lock *os.File, socket string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), endingAtMost)
+	defer cancel()
+	for {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || !errors.Is(checkSocket(ctx, socket), ErrNoSession) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// endingAtMost is how long a session may take to end what it runs: longer than the grace period of a stop.
+const endingAtMost = 15 * time.Second
 
 // List returns the names of the projects whose sessions run now.
 func List(ctx context.Context) ([]string, error) {

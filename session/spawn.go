@@ -112,6 +112,13 @@ func serve(ctx context.Context, in io.Reader, out io.WriteCloser, wire Wire) err
 		return nil // the one who asked is gone already
 	}
 	_ = out.Close()
+	go func() { // ends with the session
+		select {
+		case <-s.quit: // who comes now finds no session, instead of one that is ending
+			_ = l.Close()
+		case <-ctx.Done():
+		}
+	}()
 	err = s.Run(ctx)
 	shut(server)
 	return err
