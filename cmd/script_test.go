@@ -154,6 +154,12 @@ func wait(ts *testscript.TestScript, what string, so func() bool) {
 		select {
 		case <-ask.C:
 		case <-tooLate:
+			for name := range ts.Value("started").(started) {
+				for _, end := range []string{".out", ".err"} {
+					said, _ := os.ReadFile(ts.MkAbs(name + end))
+					ts.Logf("%s%s has:\n%s", name, end, said)
+				}
+			}
 			ts.Fatalf("waited in vain for %s", what)
 		}
 	}
