@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -116,15 +117,24 @@ func ProjectOwner(project string) (pid int, ok bool) {
 	return pid, err == nil
 }
 
-// FreePort is a port of 127.0.0.1 on which nothing listens.
+// FreePort is a port of 127.0.0.1 on which nothing listens. It lies below those that the kernel gives to outgoing connections, so
+// that none of these takes it before the test does.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, count = 10000, 10000
+	for range 1000 {
+		port := first + mathrand.IntN(count)
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port of 127.0.0.1 is free")
+	return 0
 }
 
 // Kafka starts a broker of one release, 4.1 or 2.8, with fresh data, and ends it with the test.
