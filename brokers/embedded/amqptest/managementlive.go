@@ -25,7 +25,7 @@ func (k *kit) shown(name string) (connection object) {
 	k.Helper()
 	k.eventually("the connection "+name+" in the management API", func() bool {
 		for _, o := range k.api().list("/connections") {
-			if properties, _ := o["client_properties"].(object); properties["connection_name"] == name && o["channels"] != nil {
+			if properties, _ := o["client_properties"].(object); properties["connection_name"] == name && o["channels"] != nil && o["recv_oct"] != nil { // it counts a moment later
 				connection = o
 				return true
 			}
