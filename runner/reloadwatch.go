@@ -68,13 +68,13 @@ func (r *Reloader) Use(p *Project, of func(service string) string) error {
 	return nil
 }
 
-// sources plans the folders that a service is built from: those of x-msdev.watch; for a process else where it is built or run,
+// sources plans the folders that a service is built from: those of x-msdev.watch; for a process else where it is built,
 // and what its Go module takes from beside itself.
 func (w *watchPlan) sources(service string, native bool) {
 	p, s := w.project, w.project.Compose.Services[service]
 	settings := p.Services[service]
 	roots := slices.Clone(settings.Watch.Paths)
-	if len(roots) == 0 && native && !settings.Run.IsZero() {
+	if len(roots) == 0 && native && !settings.Run.IsZero() && w.built(service) {
 		folder := p.Folder(service)
 		roots = append(roots, folder)
 		roots = append(roots, besideModule(folder)...)
@@ -106,6 +106,13 @@ func (w *watchPlan) sources(service string, native bool) {
 		w.trees = append(w.trees, t)
 		w.builds[service] = append(w.builds[service], t.Name)
 	}
+}
+
+// built tells whether a process is of something that is built or lies somewhere. What is only a command, run in the project's own
+// folder, is not made of all that is saved there.
+func (w *watchPlan) built(service string) bool {
+	s, settings := w.project.Compose.Services[service], w.project.Services[service]
+	return s.Build != nil || settings.Dir != "" || !settings.Build.IsZero()
 }
 
 // program leaves out the program that a service's build writes.
