@@ -192,6 +192,9 @@ func newWireError(err error) wireError {
 	if errors.As(err, &re) {
 		return wireError{Kind: re.Kind, Service: re.Service, Msg: re.Msg, Hint: re.Hint}
 	}
+	if errors.Is(err, context.Canceled) { // the session's own context: what was asked for goes on without its client
+		return wireError{Kind: runner.ErrEngine, Msg: "the session has ended", Hint: "`msdev up` starts it again and adopts what still runs."}
+	}
 	return wireError{Msg: err.Error()}
 }
 
