@@ -118,26 +118,28 @@ func parseValue(s string) ([]byte, error) {
 	return b, nil
 }
 
-// editNames are the properties by the names that they have in an edit form.
-var editNames = []struct {
-	name string
-	bit  wire.Flags
-	text func(*Properties) *string
+// textProperties are the properties that are text, by the names that they have in an edit form. Those that are carried become
+// headers in Kafka and properties again in RabbitMQ, by the names that most clients use; the others mean nothing outside RabbitMQ.
+var textProperties = []struct {
+	name    string
+	bit     wire.Flags
+	carried bool
+	text    func(*Properties) *string
 }{
-	{"content-type", wire.HasContentType, func(p *Properties) *string { return &p.ContentType }},
-	{"content-encoding", wire.HasContentEncoding, func(p *Properties) *string { return &p.ContentEncoding }},
-	{"correlation-id", wire.HasCorrelationID, func(p *Properties) *string { return &p.CorrelationID }},
-	{"reply-to", wire.HasReplyTo, func(p *Properties) *string { return &p.ReplyTo }},
-	{"expiration", wire.HasExpiration, func(p *Properties) *string { return &p.Expiration }},
-	{"message-id", wire.HasMessageID, func(p *Properties) *string { return &p.MessageID }},
-	{"type", wire.HasType, func(p *Properties) *string { return &p.Type }},
-	{"user-id", wire.HasUserID, func(p *Properties) *string { return &p.UserID }},
-	{"app-id", wire.HasAppID, func(p *Properties) *string { return &p.AppID }},
-	{"cluster-id", wire.HasClusterID, func(p *Properties) *string { return &p.ClusterID }},
+	{"content-type", wire.HasContentType, true, func(p *Properties) *string { return &p.ContentType }},
+	{"content-encoding", wire.HasContentEncoding, true, func(p *Properties) *string { return &p.ContentEncoding }},
+	{"correlation-id", wire.HasCorrelationID, true, func(p *Properties) *string { return &p.CorrelationID }},
+	{"reply-to", wire.HasReplyTo, false, func(p *Properties) *string { return &p.ReplyTo }},
+	{"expiration", wire.HasExpiration, false, func(p *Properties) *string { return &p.Expiration }},
+	{"message-id", wire.HasMessageID, true, func(p *Properties) *string { return &p.MessageID }},
+	{"type", wire.HasType, true, func(p *Properties) *string { return &p.Type }},
+	{"user-id", wire.HasUserID, false, func(p *Properties) *string { return &p.UserID }},
+	{"app-id", wire.HasAppID, true, func(p *Properties) *string { return &p.AppID }},
+	{"cluster-id", wire.HasClusterID, false, func(p *Properties) *string { return &p.ClusterID }},
 }
 
 func editProperties(b *strings.Builder, p *Properties) {
-	for _, e := range editNames {
+	for _, e := range textProperties {
 		if p.Has&e.bit != 0 {
 			line(b, e.name, *e.text(p))
 		}
@@ -290,7 +292,7 @@ func (e *edit) set(name, value string) error {
 
 func (e *edit) property(name, value, text string) error {
 	p := &e.out.Message.Properties
-	for _, known := range editNames {
+	for _, known := range textProperties {
 		if known.name == name {
 			p.Has |= known.bit
 			*known.text(p) = text

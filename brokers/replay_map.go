@@ -236,21 +236,6 @@ func (k *maker) topic(m *Message) (Target, error) {
 	return t, nil
 }
 
-// carried are the properties that become headers in Kafka and properties again in RabbitMQ, by the names that most
-// clients use. The others mean nothing outside RabbitMQ and are left out.
-var carried = []struct {
-	name string
-	bit  wire.Flags
-	text func(*Properties) *string
-}{
-	{"content-type", wire.HasContentType, func(p *Properties) *string { return &p.ContentType }},
-	{"content-encoding", wire.HasContentEncoding, func(p *Properties) *string { return &p.ContentEncoding }},
-	{"correlation-id", wire.HasCorrelationID, func(p *Properties) *string { return &p.CorrelationID }},
-	{"message-id", wire.HasMessageID, func(p *Properties) *string { return &p.MessageID }},
-	{"type", wire.HasType, func(p *Properties) *string { return &p.Type }},
-	{"app-id", wire.HasAppID, func(p *Properties) *string { return &p.AppID }},
-}
-
 // Headers that carry to RabbitMQ what it has no place for.
 const (
 	keyHeader       = "kafka.key"       // a record's key
@@ -283,8 +268,8 @@ func toKafka(m, out *Message) {
 		}
 		out.Headers = append(out.Headers, Header{Key: h.Key, Value: headerBytes(h.Value)})
 	}
-	for _, c := range carried {
-		if m.Properties.Has&c.bit == 0 {
+	for _, c := range textProperties {
+		if !c.carried || m.Properties.Has&c.bit == 0 {
 			continue
 		}
 		if _, taken := m.Headers.Get(c.name); !taken {
@@ -341,8 +326,8 @@ func toRabbitMQ(m, out *Message) {
 
 // asProperty takes the first header of a carried name for the property, if it fits into one.
 func asProperty(p *Properties, name string, raw []byte) bool {
-	for _, c := range carried {
-		if c.name == name && p.Has&c.bit == 0 && raw != nil && len(raw) <= 255 && utf8.Valid(raw) {
+	for _, c := range textProperties {
+		if c.carried && c.name == name && p.Has&c.bit == 0 && raw != nil && len(raw) <= 255 && utf8.Valid(raw) {
 			p.Has |= c.bit
 			*c.text(p) = string(raw)
 			return true

@@ -1,6 +1,9 @@
 package brokers
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Topology is what a broker holds at one moment. A nil number is one that nobody told; 0 is a measured 0.
 type Topology struct {
@@ -192,3 +195,8 @@ type GroupOffset struct {
 	Member    string `json:"member,omitempty"`
 	Metadata  string `json:"metadata,omitempty"`
 }
+
+var deadName = regexp.MustCompile(`(?i)([._-]|^)(dead|dlq|dlt|dlx|dead[._-]?letters?)$`)
+
+// NamedDead tells whether a queue or topic has a name that people give to places of what could not be handled.
+func NamedDead(name string) bool { return deadName.MatchString(name) }

@@ -2,14 +2,10 @@ package cmd
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
 	"msdev/brokers"
 )
-
-// deadName is what people call the places of what could not be handled.
-var deadName = regexp.MustCompile(`(?i)([._-]|^)(dead|dlq|dlt|dlx|dead[._-]?letters?)$`)
 
 // queueProblems are what somebody should look at in a queue.
 func queueProblems(t *brokers.Topology, q *brokers.Queue) []string {
@@ -40,7 +36,7 @@ func queueProblems(t *brokers.Topology, q *brokers.Queue) []string {
 // isDeadQueue tells whether dead letters end in a queue: by its name, or because another one's dead-letter exchange leads to
 // it and nothing leads on.
 func isDeadQueue(t *brokers.Topology, q *brokers.Queue) bool {
-	if deadName.MatchString(q.Name) {
+	if brokers.NamedDead(q.Name) {
 		return true
 	}
 	if q.DeadExchange != nil || value(q.Consumers) > 0 {
@@ -103,7 +99,7 @@ func topicProblems(x *brokers.Topic) []string {
 	if behind > 0 {
 		found = append(found, some(int64(behind), "partition")+" not in sync")
 	}
-	if n := records(x); n != nil && *n > 0 && deadName.MatchString(x.Name) {
+	if n := records(x); n != nil && *n > 0 && brokers.NamedDead(x.Name) {
 		found = append(found, some(*n, "dead letter"))
 	}
 	return found

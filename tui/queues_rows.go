@@ -3,7 +3,6 @@ package tui
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -146,13 +145,13 @@ func (b *book) queueNote(o *booked, t *brokers.Topology, q *brokers.Queue, tr *t
 		return "it is " + q.State, noteBad
 	case q.DeadExchange != nil && q.MessageTTL != nil: // messages wait in it for their time, and then move on
 		return "holds each for " + ago(time.Duration(*q.MessageTTL)*time.Millisecond), noteNone
-	case (len(dead) > 0 || deadName.MatchString(q.Name)) && ready > 0:
+	case (len(dead) > 0 || brokers.NamedDead(q.Name)) && ready > 0:
 		text := "dead letters" + either(len(dead) > 0, " of "+some(dead), "")
 		if by, in := growthOf(tr); by > 0 {
 			return text + fmt.Sprintf(", %s more in %s", commas(int64(by)), ago(in)), noteBad
 		}
 		return text, noteWarn
-	case len(dead) > 0 || deadName.MatchString(q.Name):
+	case len(dead) > 0 || brokers.NamedDead(q.Name):
 		return "for dead letters" + either(len(dead) > 0, " of "+some(dead), ""), noteNone
 	case q.Consumers != nil && *q.Consumers == 0 && ready > 0 && q.Type != brokers.StreamQueue:
 		return "nobody consumes it", noteBad
@@ -164,9 +163,6 @@ func (b *book) queueNote(o *booked, t *brokers.Topology, q *brokers.Queue, tr *t
 	}
 	return "", noteNone
 }
-
-// deadName is what people call the places of what could not be handled.
-var deadName = regexp.MustCompile(`(?i)([._-]|^)(dead|dlq|dlt|dlx|dead[._-]?letters?)$`)
 
 // growthOf is how much a trend has grown, and in how much time.
 func growthOf(t *trend) (float64, time.Duration) {

@@ -39,25 +39,7 @@ func (c *content) message(m *brokers.Message, seen time.Time) error {
 // integer returns a header that is a whole number, of any width.
 func integer(h brokers.Headers, name string) (int64, bool) {
 	v, _ := h.Get(name)
-	switch n := v.(type) {
-	case int8:
-		return int64(n), true
-	case uint8:
-		return int64(n), true
-	case int16:
-		return int64(n), true
-	case uint16:
-		return int64(n), true
-	case int32:
-		return int64(n), true
-	case uint32:
-		return int64(n), true
-	case int64:
-		return n, true
-	case uint64:
-		return int64(n), true
-	}
-	return 0, false
+	return wire.Integer(v)
 }
 
 // properties are the bytes of a message's properties as they go onto the wire.
@@ -146,7 +128,7 @@ func setProperty(p *brokers.Properties, name string, v any) {
 		}
 		return
 	}
-	n, ok := integer(brokers.Headers{{Key: name, Value: v}}, name)
+	n, ok := wire.Integer(v)
 	if at, is := v.(brokers.Timestamp); is {
 		n, ok = int64(at), true
 	}

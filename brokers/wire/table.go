@@ -77,6 +77,30 @@ func (t Table) Without(key string) Table {
 	return out
 }
 
+// Integer returns a field's value as a whole number, where it is one of any width. What is more than an int64 holds is the most that
+// one does.
+func Integer(v any) (int64, bool) {
+	switch n := v.(type) {
+	case int8:
+		return int64(n), true
+	case uint8:
+		return int64(n), true
+	case int16:
+		return int64(n), true
+	case uint16:
+		return int64(n), true
+	case int32:
+		return int64(n), true
+	case uint32:
+		return int64(n), true
+	case int64:
+		return n, true
+	case uint64:
+		return int64(min(n, math.MaxInt64)), true
+	}
+	return 0, false
+}
+
 // ParseTable decodes the fields of a table, without its length prefix.
 func ParseTable(b []byte) (Table, error) { return parseTable(b, 0) }
 

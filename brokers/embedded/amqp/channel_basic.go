@@ -97,7 +97,7 @@ func (ch consuming) consume(m *wire.BasicConsume) *Error {
 func (ch consuming) checkConsume(c *consumer) *Error {
 	q := c.q
 	if v, ok := c.args.Get("x-priority"); ok {
-		n, isInt := integer(v)
+		n, isInt := wire.Integer(v)
 		if !isInt {
 			return preconditionFailed("invalid arg 'x-priority' for %s: \"expected integer, got %s\"", q.title(), typeName(v))
 		}

@@ -102,7 +102,7 @@ func recordDeath(headers wire.Table, d death) wire.Array {
 		}
 		if field(t, "queue") == d.queue && field(t, "reason") == d.reason {
 			n, _ := t.Get("count")
-			count, _ := integer(n)
+			count, _ := wire.Integer(n)
 			out[0] = t.With("count", count+1)
 			continue
 		}

@@ -41,8 +41,8 @@ func sameArguments(name string, keys []string, current, received wire.Table) *Er
 
 // sameValue compares two argument values; integers of different widths are equal when their numbers are.
 func sameValue(a, b any) bool {
-	x, isX := integer(a)
-	y, isY := integer(b)
+	x, isX := wire.Integer(a)
+	y, isY := wire.Integer(b)
 	if isX && isY {
 		return x == y
 	}

@@ -2,7 +2,6 @@ package amqp
 
 import (
 	"fmt"
-	"math"
 
 	"msdev/brokers/wire"
 )
@@ -145,7 +144,7 @@ func (r *argReader) number(key string, low, high int64, out *int64) {
 	if !ok {
 		return
 	}
-	n, isInt := integer(v)
+	n, isInt := wire.Integer(v)
 	switch {
 	case !isInt:
 		r.fail(key, fmt.Sprintf("\"expected integer, got %s\"", typeName(v)))
@@ -196,29 +195,6 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
-}
-
-// integer reads an integer field of any width.
-func integer(v any) (int64, bool) {
-	switch n := v.(type) {
-	case int8:
-		return int64(n), true
-	case uint8:
-		return int64(n), true
-	case int16:
-		return int64(n), true
-	case uint16:
-		return int64(n), true
-	case int32:
-		return int64(n), true
-	case uint32:
-		return int64(n), true
-	case int64:
-		return n, true
-	case uint64:
-		return int64(min(n, math.MaxInt64)), true
-	}
-	return 0, false
 }
 
 // typeName is RabbitMQ's name of a field's type, as its error texts use it.

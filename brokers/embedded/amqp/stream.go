@@ -92,7 +92,7 @@ func (s *stream) seek(q *queue, c *consumer) *Error {
 	case string:
 		return s.seekName(q, c, v)
 	default:
-		n, isInt := integer(v)
+		n, isInt := wire.Integer(v)
 		if ok && (!isInt || n < 0) {
 			return preconditionFailed("invalid arg 'x-stream-offset' for %s: invalid_stream_offset_arg", q.title())
 		}
