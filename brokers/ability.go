@@ -23,6 +23,8 @@ type Held interface {
 	// Next fetches the next message. Its error is io.EOF when the queue has no more ready ones. The ticket names the message
 	// to Settle.
 	Next(ctx context.Context) (m Message, ticket uint64, err error)
+	// Behind tells how many ready messages stood behind the one that Next fetched last; -1 is unknown.
+	Behind() int64
 	// Settle removes a held message from the queue for good, or gives it back. Given back, it stands where it was (classic),
 	// or behind those that were given back before (quorum), with redelivered set and, in a quorum queue, one delivery less
 	// in its budget; a message that has none left is put back as a copy at the end, so that it is not dead-lettered.

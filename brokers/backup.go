@@ -34,16 +34,13 @@ func (p *Pick) Run(ctx context.Context) (picked Picked, err error) {
 	if err := Permit(p.From.Info(), p.AllowRemote); err != nil {
 		return picked, err
 	}
-	held, most, err := take(ctx, p.From, p.Queue)
+	held, err := stand(ctx, p.From, p.Queue, int64(p.Most))
 	if err != nil {
 		return picked, err
 	}
 	defer func() { err = errors.Join(err, held.Close()) }() // gives back what was looked through
-	if p.Most > 0 && (most < 0 || int64(p.Most) < most) {
-		most = int64(p.Most)
-	}
 	picked.Budget = -1
-	for n := int64(0); n != most; n++ {
+	for {
 		m, ticket, err := held.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return picked, nil
@@ -65,7 +62,6 @@ func (p *Pick) Run(ctx context.Context) (picked Picked, err error) {
 		}
 		return picked, held.Settle(ctx, how, ticket)
 	}
-	return picked, nil
 }
 
 // SameAs is a Pick.Want for a message that was seen before: equal in all that stays when a queue hands it out again. Of
@@ -94,25 +90,46 @@ func Move(r Replay) func(context.Context, *Message) (Settlement, error) {
 	}
 }
 
-// take opens a queue, with how many messages are ready, -1 where that is unknown.
-func take(ctx context.Context, b Broker, queue string) (Held, int64, error) {
+// standing hands out what a queue holds when it is first asked, and not what comes after that.
+type standing struct {
+	Held
+	most  int64 // at most so many more; -1: all
+	asked bool
+}
+
+// stand opens a queue for at most so many messages; 0: all.
+func stand(ctx context.Context, b Broker, queue string, most int64) (*standing, error) {
 	taker, ok := b.(Taker)
 	if !ok {
-		return nil, -1, fmt.Errorf("messages cannot be taken from %q one by one", b.Info().Name)
+		return nil, fmt.Errorf("messages cannot be taken from %q one by one", b.Info().Name)
 	}
 	held, err := taker.Take(ctx, queue)
 	if err != nil {
-		return nil, -1, err
+		return nil, err
 	}
-	counter, ok := held.(readyCounter)
-	if !ok {
-		return held, -1, nil
+	if most == 0 {
+		most = -1
 	}
-	n, err := counter.Ready(ctx)
+	return &standing{Held: held, most: most}, nil
+}
+
+// Next is Held's; its io.EOF comes after the last of those that were there.
+func (s *standing) Next(ctx context.Context) (Message, uint64, error) {
+	if s.most == 0 {
+		return Message{}, 0, io.EOF
+	}
+	m, ticket, err := s.Held.Next(ctx)
 	if err != nil {
-		return nil, -1, errors.Join(err, held.Close())
+		return m, ticket, err
 	}
-	return held, n, nil
+	if all := s.Behind() + 1; !s.asked && all > 0 && (s.most < 0 || all < s.most) {
+		s.most = all
+	}
+	s.asked = true
+	if s.most > 0 {
+		s.most--
+	}
+	return m, ticket, nil
 }
 
 // Purge empties a queue or topic after it has saved what is in it.
@@ -170,16 +187,13 @@ func (nowhere) Sync() error          { return nil }
 func (nowhere) Close() error         { return nil }
 
 func (p *Purge) queue(ctx context.Context, sink saver) (removed int64, err error) {
-	held, most, err := take(ctx, p.From, p.Source.Name)
+	held, err := stand(ctx, p.From, p.Source.Name, p.N)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, held.Close()) }()
-	if p.N > 0 && (most < 0 || p.N < most) {
-		most = p.N
-	}
 	var tickets []uint64
-	for n := int64(0); n != most; n++ {
+	for {
 		m, ticket, err := held.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -12,9 +13,10 @@ import (
 //
 // A queue's message is taken, sent, confirmed, noted in the journal, and only then removed from the queue, in this order. So
 // none is lost, and a Redrive that was killed, or lost its brokers, and is run again with the same journal sends at most those
-// twice whose confirmation it did not come to note: those under way. What is not confirmed, or not wanted by the filter, is
-// given back to its queue at the end, which a quorum queue counts as a delivery in vain. What dies again meanwhile and comes
-// back is left for the next run.
+// twice whose confirmation it did not come to note: those under way. A broker that is killed may forget that it removed a
+// message; such a one is sent again, and Outcome.Again tells it. What is not confirmed, or not wanted by the filter, is given
+// back to its queue at the end, which a quorum queue counts as a delivery in vain. What dies again meanwhile and comes back is
+// left for the next run.
 //
 // A topic's records stay. The journal notes each that was confirmed, and these are passed over in every further run with it.
 type Redrive struct {
@@ -28,9 +30,19 @@ type Redrive struct {
 // settleEvery is how many confirmed messages are removed from their queue at once, and settleWithin the longest that one
 // waits for others.
 const (
-	settleEvery  = 64
+	settleEvery  = 16
 	settleWithin = 200 * time.Millisecond
 )
+
+// returnWithin is how long a broker that was lost may take to put back into the queue what was held.
+const returnWithin = 10 * time.Second
+
+// unknown is how many there are before the queue told.
+const unknown = -1
+
+// mostDoubted is how many removed messages are remembered, at least, in case that the broker forgets their removal.
+// Acknowledgements are not confirmed; RabbitMQ has the last of them only in memory.
+const mostDoubted = 4096
 
 // Run does it: see Replay.Run.
 func (r *Redrive) Run(ctx context.Context, c *Control, each func(Outcome)) (Progress, error) {
@@ -68,7 +80,7 @@ func (r *Redrive) run(ctx context.Context, c *Control, each func(Outcome), notes
 	if r.Source.Kind == SourceTopic {
 		err = r.topic(ctx, run, notes)
 	} else {
-		q := &queueRedrive{replaying: run, taker: taker, queue: r.Source.Name, notes: notes}
+		q := &queueRedrive{replaying: run, taker: taker, queue: r.Source.Name, notes: notes, left: unknown}
 		run.settle = q.settle
 		err = q.all(ctx)
 	}
@@ -87,7 +99,7 @@ func (r *Redrive) topic(ctx context.Context, run *replaying, notes *notes) error
 			run.count(func(p *Progress) { p.Skipped++ })
 			return nil
 		}
-		return run.take(ctx, m, 0)
+		return run.take(ctx, m, taken{})
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
@@ -107,11 +119,11 @@ type queueRedrive struct {
 	ready   []uint64          // confirmed, to be removed
 	prints  map[uint64]string // of what is held, by ticket
 	settled time.Time         // when some were removed last
-}
 
-// readyCounter is a Held that knows how many messages its queue has ready.
-type readyCounter interface {
-	Ready(ctx context.Context) (int64, error)
+	left    int64          // to be met yet; unknown: all until the queue is empty
+	due     int            // held when the connection was lost, and not met again yet
+	removed []string       // the prints of those removed last
+	doubted map[string]int // of these, what may come back, by print
 }
 
 // all takes until the queue is empty, and again after a lost connection: what was held then is in the queue again.
@@ -133,6 +145,7 @@ func (q *queueRedrive) all(ctx context.Context) error {
 			return err
 		}
 		q.notes.carryOver()
+		q.expect()
 		if since.IsZero() || q.Progress().Confirmed > before.Confirmed {
 			since, pause = time.Now(), firstPause
 		}
@@ -151,52 +164,89 @@ func (q *queueRedrive) all(ctx context.Context) error {
 // errSource marks what may be healed by taking from the queue anew.
 var errSource = errors.New("the queue's broker was lost")
 
-// generation takes over one connection, as many messages as are there when it begins.
+// expect reckons with what comes back after a lost connection.
+func (q *queueRedrive) expect() {
+	q.due += len(q.prints)
+	if q.left >= 0 {
+		q.left += int64(len(q.prints))
+	}
+	q.doubted = map[string]int{}
+	for _, print := range q.removed {
+		q.doubted[print]++
+	}
+	q.held, q.prints = nil, nil
+}
+
+// generation takes over one connection, as many messages as are there when the first one begins.
 func (q *queueRedrive) generation(ctx context.Context) error {
 	held, err := q.taker.Take(ctx, q.queue)
 	if err != nil {
 		return errors.Join(errSource, err)
 	}
 	q.held, q.ready, q.prints, q.settled = held, nil, map[uint64]string{}, time.Now()
-	most := int64(-1)
-	if counter, ok := held.(readyCounter); ok {
-		if most, err = counter.Ready(ctx); err != nil {
-			return errors.Join(errSource, err, held.Close())
-		}
-	}
 	q.courier.trouble("")
-	for n := int64(0); n != most; n++ {
+	returning := time.Now().Add(returnWithin)
+	for q.left != 0 {
 		m, ticket, err := held.Next(ctx)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && q.due > 0 && time.Now().Before(returning):
+			err = sleep(ctx, firstPause) // nothing tells of what is put back
+		case errors.Is(err, io.EOF):
 			return nil
+		case err != nil:
+			return q.lost(err)
+		default:
+			if q.left == unknown && held.Behind() >= 0 {
+				q.left = held.Behind() + 1
+			}
+			err = q.one(ctx, &m, ticket)
 		}
 		if err != nil {
-			return errors.Join(errSource, err, held.Close())
-		}
-		if err := q.one(ctx, &m, ticket); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// lost marks what ended a generation.
+func (q *queueRedrive) lost(err error) error {
+	return errors.Join(errSource, err, q.held.Close())
+}
+
 func (q *queueRedrive) one(ctx context.Context, m *Message, ticket uint64) error {
 	print := fingerprint(m)
-	if q.notes.owes(print) {
+	again := 0
+	switch {
+	case q.notes.owes(print):
+		q.met()
 		q.count(func(p *Progress) { p.Skipped++ })
 		if err := q.held.Settle(ctx, Remove, ticket); err != nil {
-			return errors.Join(errSource, err, q.held.Close())
+			return q.lost(err)
 		}
+		q.remember(print)
 		return q.notes.paid(print, true)
+	case q.doubted[print] > 0:
+		q.doubted[print]--
+		again = 1
+	default:
+		q.met()
 	}
 	q.prints[ticket] = print
-	if err := q.take(ctx, m, ticket); err != nil {
+	if err := q.take(ctx, m, taken{ticket: ticket, again: again}); err != nil {
 		return err
 	}
 	if len(q.ready) >= settleEvery || len(q.ready) > 0 && time.Since(q.settled) > settleWithin {
 		return q.remove(ctx)
 	}
 	return nil
+}
+
+// met counts a message that was to be met.
+func (q *queueRedrive) met() {
+	q.due = max(q.due-1, 0)
+	if q.left > 0 {
+		q.left--
+	}
 }
 
 // settle notes a confirmed message; all others stay held, and go back at the end.
@@ -216,15 +266,25 @@ func (q *queueRedrive) remove(ctx context.Context) error {
 		return nil
 	}
 	if err := q.held.Settle(ctx, Remove, tickets...); err != nil {
-		return errors.Join(errSource, err, q.held.Close())
+		return q.lost(err)
 	}
 	for _, ticket := range tickets {
-		if err := q.notes.paid(q.prints[ticket], false); err != nil {
+		print := q.prints[ticket]
+		if err := q.notes.paid(print, false); err != nil {
 			return err
 		}
+		q.remember(print)
 		delete(q.prints, ticket)
 	}
 	return nil
+}
+
+// remember notes what the broker may forget to have removed.
+func (q *queueRedrive) remember(print string) {
+	if len(q.removed) == 2*mostDoubted {
+		q.removed = slices.Delete(q.removed, 0, mostDoubted)
+	}
+	q.removed = append(q.removed, print)
 }
 
 // release removes the last confirmed messages and gives back the rest, also after an abort.

@@ -237,7 +237,7 @@ func outlivesItsBroker(t *testing.T, r rabbit) {
 		}
 	}
 	if left := r.drain(t, l.dead); len(left) != 0 {
-		t.Errorf("%d are left", len(left))
+		t.Errorf("%d are left: %s", len(left), strings.Join(bodies(left), " "))
 	}
 }
 

@@ -143,7 +143,7 @@ func (r *Replay) Run(ctx context.Context, c *Control, each func(Outcome)) (Progr
 	if err != nil {
 		return Progress{}, err
 	}
-	err = r.From(ctx, func(m *Message) error { return run.take(ctx, m, 0) })
+	err = r.From(ctx, func(m *Message) error { return run.take(ctx, m, taken{}) })
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
@@ -180,8 +180,14 @@ func (r *Replay) start(ctx context.Context, c *Control, each func(Outcome)) (*re
 	return &replaying{Replay: r, Control: c, courier: courier, each: each, maker: maker, pacer: pacer{Pace: r.Pace}}, nil
 }
 
+// taken is what take has to know of a message that is held.
+type taken struct {
+	ticket uint64
+	again  int // how often it may have been sent before
+}
+
 // take judges one found message, and sends it when it is its turn.
-func (r *replaying) take(ctx context.Context, found *Message, ticket uint64) error {
+func (r *replaying) take(ctx context.Context, found *Message, how taken) error {
 	r.count(func(p *Progress) { p.Read++ })
 	if wanted, err := r.judge(found); !wanted {
 		return err
@@ -190,11 +196,11 @@ func (r *replaying) take(ctx context.Context, found *Message, ticket uint64) err
 		return errEnough
 	}
 	r.n++
-	it := &item{n: r.n, ticket: ticket}
+	it := &item{n: r.n, ticket: how.ticket, again: how.again}
 	kept := found.Clone()
 	it.found = &kept
 	if err := r.maker.make(it); err != nil {
-		return r.finish(Outcome{N: it.n, Found: it.found, Result: Result{Status: StatusRefused, Err: err}}, ticket)
+		return r.finish(Outcome{N: it.n, Found: it.found, Result: Result{Status: StatusRefused, Err: err}}, how.ticket)
 	}
 	if err := r.wait(ctx, r.pacer.next(found.Time, time.Now())); err != nil {
 		return err

@@ -23,7 +23,9 @@ type held struct {
 	limit   int64 // of deliveries; -1 is none or unknown
 	unknown bool  // whether a policy limits its deliveries
 	holding map[uint64]brokers.Message
+	order   []uint64 // the tags, oldest first; some may be settled already
 	last    uint64
+	behind  int64
 }
 
 // hold opens a queue to fetch from.
@@ -102,6 +104,7 @@ func (h *held) fetch(ctx context.Context, n int) (messages []brokers.Message, le
 		m.Queue = h.queue
 		h.budget(&m)
 		h.last = got.Tag
+		h.order = append(h.order, got.Tag)
 		h.holding[got.Tag] = brokers.Message{Budget: m.Budget}
 		if m.Budget == 0 { // it may have to go back as a copy
 			h.holding[got.Tag] = m
@@ -131,42 +134,103 @@ func (h *held) budget(m *brokers.Message) {
 
 // Next fetches the next message: see brokers.Held.
 func (h *held) Next(ctx context.Context) (brokers.Message, uint64, error) {
-	messages, _, err := h.fetch(ctx, 1)
+	messages, left, err := h.fetch(ctx, 1)
 	if err != nil {
 		return brokers.Message{}, 0, err
 	}
 	if len(messages) == 0 {
 		return brokers.Message{}, 0, io.EOF
 	}
+	h.behind = left
 	return messages[0], h.last, nil
 }
+
+// Behind tells what stood behind the last message: see brokers.Held. The count of basic.get-ok is exact, while a quorum
+// queue's other counts come late.
+func (h *held) Behind() int64 { return h.behind }
+
+// settleAtOnce is how many acknowledgements go to a queue at once, and settlePause what it needs to take them in. A channel
+// of RabbitMQ keeps back what is more than 32 commands ahead of a quorum queue (quorum_commands_soft_limit), and forgets
+// what it kept back when it is closed.
+const (
+	settleAtOnce = 16
+	settlePause  = 20 * time.Millisecond
+)
 
 // Settle decides over held messages: see brokers.Held.
 func (h *held) Settle(ctx context.Context, how brokers.Settlement, tickets ...uint64) error {
 	for _, tag := range tickets {
-		m, ok := h.holding[tag]
-		if !ok {
+		if _, ok := h.holding[tag]; !ok {
 			return fmt.Errorf("message %d of queue %q is not held", tag, h.queue)
 		}
-		var err error
-		switch how {
-		case brokers.Remove:
-			err = h.ch.send(&wire.BasicAck{DeliveryTag: tag})
-		case brokers.DeadLetter:
-			err = h.ch.send(&wire.BasicNack{DeliveryTag: tag})
-		case brokers.GiveBack:
-			if m.Budget == 0 {
-				err = h.rescue(ctx, map[uint64]brokers.Message{tag: m})
-			} else {
-				err = h.ch.send(&wire.BasicNack{DeliveryTag: tag, Requeue: true})
+	}
+	if how == brokers.Remove {
+		rest, err := h.removeOldest(tickets)
+		if err != nil {
+			return err
+		}
+		tickets = rest
+	}
+	for n, tag := range tickets {
+		if n > 0 && n%settleAtOnce == 0 {
+			if err := h.pause(ctx); err != nil {
+				return err
 			}
 		}
-		if err != nil {
+		if err := h.settleOne(ctx, how, tag); err != nil {
 			return err
 		}
 		delete(h.holding, tag)
 	}
 	return h.sync(ctx)
+}
+
+func (h *held) settleOne(ctx context.Context, how brokers.Settlement, tag uint64) error {
+	m := h.holding[tag]
+	switch {
+	case how == brokers.Remove:
+		return h.ch.send(&wire.BasicAck{DeliveryTag: tag})
+	case how == brokers.DeadLetter:
+		return h.ch.send(&wire.BasicNack{DeliveryTag: tag})
+	case m.Budget == 0:
+		return h.rescue(ctx, map[uint64]brokers.Message{tag: m})
+	}
+	return h.ch.send(&wire.BasicNack{DeliveryTag: tag, Requeue: true})
+}
+
+// removeOldest removes by one acknowledgement all up to the oldest that is not among tickets, and returns the others.
+func (h *held) removeOldest(tickets []uint64) (rest []uint64, err error) {
+	rest = slices.Compact(slices.Sorted(slices.Values(tickets)))
+	var last uint64
+	for len(h.order) > 0 {
+		tag := h.order[0]
+		if _, is := h.holding[tag]; is {
+			if len(rest) == 0 || rest[0] != tag {
+				break
+			}
+			last, rest = tag, rest[1:]
+			delete(h.holding, tag)
+		}
+		h.order = h.order[1:]
+	}
+	if last == 0 {
+		return rest, nil
+	}
+	return rest, h.ch.send(&wire.BasicAck{DeliveryTag: last, Multiple: true})
+}
+
+func (h *held) pause(ctx context.Context) error {
+	if err := h.sync(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(settlePause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // sync returns when the broker has dealt with all that was sent on the channel: it works in order.

@@ -258,14 +258,17 @@ func (t taker) Take(ctx context.Context, queue string) (brokers.Held, error) {
 		end()
 		return nil, err
 	}
-	return &hold{l, end}, nil
+	return &hold{link: l, end: end}, nil
 }
 
 // hold is a queue that the other side takes from.
 type hold struct {
-	link *link
-	end  func()
+	link   *link
+	end    func()
+	behind int64
 }
+
+func (h *hold) Behind() int64 { return h.behind }
 
 func (h *hold) Next(ctx context.Context) (m brokers.Message, ticket uint64, err error) {
 	stop := context.AfterFunc(ctx, h.link.abort)
@@ -281,10 +284,11 @@ func (h *hold) Next(ctx context.Context) (m brokers.Message, ticket uint64, err 
 		return m, 0, whole(ctx, err)
 	case kind == failFrame:
 		return m, 0, failed(data)
-	case kind != ticketFrame || len(data) < 8:
+	case kind != ticketFrame || len(data) < 16:
 		return m, 0, fmt.Errorf("an answer of the kind %q was not asked for", string(kind))
 	}
-	return m, binary.BigEndian.Uint64(data), m.UnmarshalBinary(data[8:])
+	h.behind = int64(binary.BigEndian.Uint64(data[8:]))
+	return m, binary.BigEndian.Uint64(data), m.UnmarshalBinary(data[16:])
 }
 
 func (h *hold) Settle(ctx context.Context, how brokers.Settlement, tickets ...uint64) error {

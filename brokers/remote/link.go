@@ -27,7 +27,7 @@ const (
 	endFrame     frame = 'Z' // publishing is over: nothing more will be sent
 	messageFrame frame = 'M' // a message of the batch that is coming
 	batchFrame   frame = 'B' // JSON of the rest of a batch; it is complete
-	ticketFrame  frame = 'T' // a held message: its ticket, and the message
+	ticketFrame  frame = 'T' // a held message: its ticket, how many are behind it, and the message
 	resultFrame  frame = 'D' // JSON of what became of a message that was sent
 	membersFrame frame = 'G' // JSON of a group's members
 	doneFrame    frame = 'R' // JSON of the answer; the last one of most questions

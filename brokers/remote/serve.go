@@ -204,7 +204,9 @@ func (s *server) handle(ctx context.Context, held brokers.Held, kind frame, data
 		if err != nil {
 			return s.json(failFrame, failureOf(err))
 		}
-		return s.put(ticketFrame, func(b []byte) ([]byte, error) { return m.AppendBinary(binary.BigEndian.AppendUint64(b, ticket)) })
+		return s.put(ticketFrame, func(b []byte) ([]byte, error) {
+			return m.AppendBinary(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, ticket), uint64(held.Behind())))
+		})
 	}
 	var what settlement
 	if err := json.Unmarshal(data, &what); err != nil {
