@@ -48,8 +48,8 @@ func (m *Message) AppendBinary(b []byte) ([]byte, error) {
 	} else {
 		p := m.Properties
 		p.Headers = nil // they follow
-		b = appendBytes(b, p.Append(nil))
-		b = appendBytes(b, wire.AppendTable(nil, m.Headers))
+		b = appendSized(b, p.Append)
+		b = appendSized(b, func(b []byte) []byte { return wire.AppendTable(b, m.Headers) })
 	}
 	for _, text := range []string{m.Exchange, m.RoutingKey, m.Queue, m.Topic, m.From, m.User} {
 		b = appendText(b, text)
@@ -149,6 +149,23 @@ func appendBytes(b, v []byte) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(v))+1)
 	return append(b, v...)
+}
+
+// appendSized is appendBytes of what add appends, which is never nil.
+func appendSized(b []byte, add func([]byte) []byte) []byte {
+	at := len(b)
+	b = add(append(b, 0))
+	size := uint64(len(b) - at)
+	if size < 0x80 {
+		b[at] = byte(size)
+		return b
+	}
+	var head [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(head[:], size)
+	b = append(b, head[1:n]...) // room
+	copy(b[at+n:], b[at+1:len(b)-n+1])
+	copy(b[at:], head[:n])
+	return b
 }
 
 func appendText(b []byte, v string) []byte {

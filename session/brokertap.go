@@ -3,17 +3,13 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"msdev/brokers"
-	"msdev/journal"
 	"msdev/runner"
 )
 
@@ -53,8 +49,9 @@ func (s *Session) tapBrokers(ctx context.Context) {
 
 // keepTapped taps a broker whenever its service is ready, until ctx ends.
 func (s *Session) keepTapped(ctx context.Context, d *desk) {
+	in := &intake{broker: d.spec.Name}
 	for s.untilReady(ctx, d.spec.Service) {
-		err := d.broker.Tap(ctx, brokers.Source{Kind: brokers.SourceAll}, brokers.TapOptions{}, func(b brokers.TapBatch) { s.take(d, b) })
+		err := d.broker.Tap(ctx, brokers.Source{Kind: brokers.SourceAll}, brokers.TapOptions{}, func(b brokers.TapBatch) { s.take(d, in, b) })
 		if ctx.Err() != nil {
 			break
 		}
@@ -98,87 +95,6 @@ func (s *Session) untilReady(ctx context.Context, service string) bool {
 		case <-newer:
 		}
 	}
-}
-
-// take puts what has passed into the journal.
-func (s *Session) take(d *desk, b brokers.TapBatch) {
-	records := make([]journal.Record, 0, len(b.Messages)+1)
-	if b.Gap != nil && !b.Gap.Resumed {
-		records = append(records, journal.Record{Stream: d.spec.Name + "/events", Kind: journal.KindEvent, Ref: string(runner.EventLost), Time: b.Gap.To,
-			Text: fmt.Sprintf("%s: what passed between %s and %s was not seen: %s", d.spec.Name, b.Gap.From.Format(time.TimeOnly), b.Gap.To.Format(time.TimeOnly), b.Gap.Reason)})
-	}
-	for i := range b.Messages {
-		if r, err := messageRecord(d.spec.Name, &b.Messages[i]); err == nil {
-			records = append(records, r)
-		}
-	}
-	s.journal.AppendAll(records)
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	d.seen += uint64(len(b.Messages))
-	d.lost += b.Lost
-	if len(b.Notes) > 0 {
-		d.notes = b.Notes
-	}
-	if d.wrong != "" || len(b.Notes) > 0 {
-		d.wrong = ""
-		poke(s.changed)
-	}
-}
-
-// messageRecord is a message as the journal has it.
-func messageRecord(broker string, m *brokers.Message) (journal.Record, error) {
-	body, err := m.AppendBinary(nil)
-	where, ref := m.Exchange, m.Properties.MessageID
-	switch {
-	case m.Kind == brokers.Kafka:
-		where, ref = m.Topic, m.Topic+"/"+strconv.Itoa(int(m.Partition))+"/"+strconv.FormatInt(m.Offset, 10)
-	case m.Event == brokers.EventDelivered:
-		where = m.Queue
-	case where == "":
-		where = m.RoutingKey // the default exchange leads to the queue of that name
-	}
-	return journal.Record{Time: seenAt(m), Stream: broker + "/" + where, Kind: journal.KindMessage, Ref: ref, Trace: m.Trace(), Text: preview(m), Body: body}, err
-}
-
-// seenAt is when a message passed: a clock of whole seconds would put it before its cause.
-func seenAt(m *brokers.Message) time.Time {
-	if m.Kind == brokers.RabbitMQ && m.TimeKind == brokers.TimeCreated {
-		return time.Time{}
-	}
-	return m.Time
-}
-
-// previewLength bounds, in bytes, what a message's line shows of its body.
-const previewLength = 240
-
-// preview is a message in one line: its key, and the start of its body.
-func preview(m *brokers.Message) string {
-	key := m.RoutingKey
-	if m.Kind == brokers.Kafka {
-		key = string(m.Key)
-	}
-	text := make([]byte, 0, len(key)+1+previewLength)
-	if utf8.ValidString(key) {
-		text = append(append(text, key...), ' ')
-	}
-	switch body := m.Body; {
-	case body == nil:
-		text = append(text, "(tombstone)"...)
-	case !utf8.Valid(body[:min(len(body), previewLength/4)]) && !utf8.Valid(body):
-		text = fmt.Appendf(text, "(%d bytes)", len(body))
-	default:
-		text = append(text, body[:min(len(body), previewLength)]...)
-		if len(body) > previewLength {
-			text = append(text, "…"...)
-		}
-	}
-	for i, c := range text {
-		if c == '\n' || c == '\r' || c == '\t' {
-			text[i] = ' '
-		}
-	}
-	return journal.Sanitize(strings.ToValidUTF8(string(text), "�"))
 }
 
 // rate is how much passes in a second, over the last two.

@@ -12,7 +12,6 @@
 package filter
 
 import (
-	"context"
 	"time"
 	"unicode/utf8"
 
@@ -29,7 +28,7 @@ type Filter struct {
 const Timeout = 100 * time.Millisecond
 
 // Values gives a message's body as the JSON value that paths and jq look into, in the types that encoding/json gives with
-// UseNumber; false where the body is nothing like that.
+// UseNumber; false where the body is nothing like that. It need not be asked for a body that is JSON.
 type Values func(*brokers.Message) (any, bool)
 
 // Error is a fault in an expression.
@@ -46,9 +45,6 @@ func (e *Error) Error() string {
 
 // Compile reads an expression. The empty one matches everything. values may be nil: then bodies that are JSON are read.
 func Compile(text string, values Values) (*Filter, error) {
-	if values == nil {
-		values = JSON
-	}
 	p := parser{text: text, values: values}
 	if !utf8.ValidString(text) {
 		return nil, p.fail(0, "the expression is not UTF-8", `Look for bytes with a regular expression: /\xff/.`)
@@ -73,20 +69,55 @@ func (f *Filter) Match(m *brokers.Message) (bool, error) {
 // test is one node of an expression.
 type test func(*subject) (bool, error)
 
-// subject is a message under test, with its body's value once that was needed.
+// subject is a message under test, with what was learned of its body.
 type subject struct {
 	*brokers.Message
-	value  any
-	parsed bool
-	ok     bool
+	scanned, isJSON bool
+	parsed, ok      bool
+	value           any
 }
 
-func (s *subject) json(values Values) (any, bool) {
-	if !s.parsed {
-		s.parsed = true
-		s.value, s.ok = values(s.Message)
+// scan tells whether the body is JSON.
+func (s *subject) scan() bool {
+	if !s.scanned {
+		s.scanned = true
+		s.isJSON = (&scanner{text: s.Body}).whole()
 	}
+	return s.isJSON
+}
+
+// json is the body's value.
+func (s *subject) json(values Values) (any, bool) {
+	switch {
+	case s.parsed:
+	case values != nil:
+		s.value, s.ok = values(s.Message)
+	case s.scan():
+		s.value, s.ok = (&scanner{text: s.Body}).value(), true
+	}
+	s.parsed = true
 	return s.value, s.ok
+}
+
+// search follows a path in the body's text. only tells that nothing but JSON is looked into. told is false where it needs the value.
+func (s *subject) search(path *search, only bool) (passes, told bool) {
+	switch {
+	case only && path.without(s.Body):
+		return false, true
+	case s.scan():
+		return path.in(s.Body)
+	}
+	return false, only
+}
+
+// part is the body's value, of which an object may have nothing but the named members.
+func (s *subject) part(names []string, some bool, values Values) (any, bool) {
+	if some && !s.parsed && s.scan() {
+		if text := (&scanner{text: s.Body}); text.next() == '{' {
+			return text.some(names), true
+		}
+	}
+	return s.json(values)
 }
 
 func both(a, b test) test {
@@ -116,11 +147,4 @@ func negate(a test) test {
 
 func plain(match func(*brokers.Message) bool) test {
 	return func(s *subject) (bool, error) { return match(s.Message), nil }
-}
-
-// timed gives a jq expression its time.
-func timed(run func(context.Context) (bool, error)) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
-	defer cancel()
-	return run(ctx)
 }

@@ -1,13 +1,13 @@
 package filter
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/itchyny/gojq"
 
@@ -16,17 +16,12 @@ import (
 
 // JSON is the Values of bodies that are JSON.
 func JSON(m *brokers.Message) (any, bool) {
-	if len(m.Body) == 0 {
+	s := scanner{text: m.Body}
+	if !s.whole() {
 		return nil, false
 	}
-	d := json.NewDecoder(bytes.NewReader(m.Body))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil {
-		return nil, false
-	}
-	_, err := d.Token()
-	return v, errors.Is(err, io.EOF)
+	s.at = 0
+	return s.value(), true
 }
 
 // jq reads an expression to the end of the text, or to the parenthesis that closes one opened before it. Its words
@@ -52,7 +47,9 @@ func (p *parser) jq() (test, error) {
 	if err != nil {
 		return nil, p.fail(start, "jq: "+err.Error(), "See https://jqlang.org/manual; $key and $headers are the message's.")
 	}
-	return p.run(code, strings.Contains(source, "$headers")), nil
+	r := &run{code: code, headers: strings.Contains(source, "$headers")}
+	r.names, r.some = touched(query)
+	return r.test(p.values), nil
 }
 
 // jqLength finds where a jq expression ends: at a parenthesis that it did not open.
@@ -76,28 +73,61 @@ func jqLength(s string) int {
 	return len(s)
 }
 
-// run tests the body's value: a message passes if any answer is neither false nor null. Errors of the expression, as
-// of a path into a text, are a no.
-func (p *parser) run(code *gojq.Code, wantsHeaders bool) test {
-	values := p.values
+// A run is a jq expression on its way through messages.
+type run struct {
+	code    *gojq.Code
+	headers bool // it may look at them
+	// names are the only members that it looks at, where there are such.
+	names  []string
+	some   bool
+	clocks sync.Pool
+}
+
+// test tests the body's value: a message passes if any answer is neither false nor null. Errors of the expression, as of a path into a
+// text, are a no.
+func (r *run) test(values Values) test {
 	return func(s *subject) (bool, error) {
-		v, ok := s.json(values)
+		v, ok := s.part(r.names, r.some, values)
 		if !ok {
 			return false, nil
 		}
 		var headers any
-		if wantsHeaders {
+		if r.headers {
 			headers = headerObject(s.Headers)
 		}
 		var key any
 		if s.Key != nil {
 			key = string(s.Key)
 		}
-		return timed(func(ctx context.Context) (bool, error) {
-			return anyTrue(ctx, code.RunWithContext(ctx, v, key, headers))
-		})
+		c, _ := r.clocks.Get().(*clock)
+		if c == nil {
+			c = newClock()
+		}
+		c.start()
+		passes, err := anyTrue(c, r.code.RunWithContext(c, v, key, headers))
+		if c.stop() {
+			r.clocks.Put(c)
+		}
+		return passes, err
 	}
 }
+
+// A clock ends an expression that takes longer than Timeout. It serves one message after the other: a context with a time of its own
+// for each costs more than most expressions do.
+type clock struct {
+	context.Context
+	timer *time.Timer
+}
+
+func newClock() *clock {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &clock{Context: ctx, timer: time.AfterFunc(Timeout, cancel)}
+}
+
+func (c *clock) start() { c.timer.Reset(Timeout) }
+
+// stop tells whether the clock can be used again.
+func (c *clock) stop() bool { return c.timer.Stop() }
 
 func anyTrue(ctx context.Context, answers gojq.Iter) (bool, error) {
 	for {

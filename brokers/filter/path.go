@@ -31,21 +31,26 @@ func (p *parser) path() (test, error) {
 	if err != nil {
 		return nil, err
 	}
-	passes, err := p.comparison()
+	compared, err := p.comparison()
 	if err != nil {
 		return nil, err
 	}
-	values := p.values
+	in, values := newSearch(steps, compared), p.values
 	return func(s *subject) (bool, error) {
+		if in.text && !s.parsed {
+			if passes, told := s.search(in, values == nil); told {
+				return passes, nil
+			}
+		}
 		v, ok := s.json(values)
-		return ok && walk(v, steps, passes), nil
+		return ok && walk(v, steps, in.passes), nil
 	}, nil
 }
 
 // walk tells whether any value that the steps lead to passes.
 func walk(v any, steps []step, passes func(any) bool) bool {
 	if len(steps) == 0 {
-		return passes(v)
+		return passes == nil || passes(v)
 	}
 	s, rest := steps[0], steps[1:]
 	switch s.kind {
@@ -158,8 +163,14 @@ func (p *parser) bracket() (step, error) {
 	return s, nil
 }
 
-// comparison reads an operator and a literal after a path; without one the path must only lead somewhere.
-func (p *parser) comparison() (func(any) bool, error) {
+// A comparison is what follows a path.
+type comparison struct {
+	passes func(any) bool // nil: the path must only lead somewhere
+	equals *string        // the text that the value must be
+}
+
+// comparison reads an operator and a literal after a path.
+func (p *parser) comparison() (comparison, error) {
 	before := p.at
 	p.space()
 	op := ""
@@ -171,20 +182,29 @@ func (p *parser) comparison() (func(any) bool, error) {
 	}
 	if op == "" {
 		p.at = before
-		return func(any) bool { return true }, nil
+		return comparison{}, nil
 	}
 	p.at += len(op)
 	p.space()
 	if p.at == len(p.text) {
-		return nil, p.fail(p.at, "a value is missing after "+op, `Write a number, a word, a "phrase", true, false or null.`)
+		return comparison{}, p.fail(p.at, "a value is missing after "+op, `Write a number, a word, a "phrase", true, false or null.`)
 	}
 	if op == "=~" {
-		return p.like()
+		passes, err := p.like()
+		return comparison{passes: passes}, err
 	}
 	want, err := p.literal()
 	if err != nil {
-		return nil, err
+		return comparison{}, err
 	}
+	c := comparison{passes: compare(op, want)}
+	if text, is := want.(string); is && op[0] == '=' {
+		c.equals = &text
+	}
+	return c, nil
+}
+
+func compare(op string, want any) func(any) bool {
 	kind := gojq.TypeOf(want)
 	return func(v any) bool {
 		order := gojq.Compare(v, want)
@@ -196,7 +216,7 @@ func (p *parser) comparison() (func(any) bool, error) {
 		}
 		return gojq.TypeOf(v) == kind &&
 			(order < 0 && op[0] == '<' || order > 0 && op[0] == '>' || order == 0 && len(op) == 2)
-	}, nil
+	}
 }
 
 // like reads the regular expression of =~, in slashes or quotes, which strings must match somewhere.
