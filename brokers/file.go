@@ -42,7 +42,14 @@ type fileLine struct {
 	Headers    any             `json:"headers,omitempty"`
 	Key        *fileBytes      `json:"key,omitempty"`
 	Body       fileBytes       `json:"body"`
+	Decoded    *Decoded        `json:"decoded,omitempty"`  // only where it is printed
 	Redacted   []string        `json:"redacted,omitempty"` // what a Redaction took out
+}
+
+// Decoded is what the bytes of a body mean, for whoever reads a line; a reader of messages passes over it.
+type Decoded struct {
+	As    string          `json:"as"`    // "gzip → protobuf shop.Order"
+	Value json.RawMessage `json:"value"` // one JSON value
 }
 
 // fileProperties are AMQP's properties but the headers; what is absent was not there.
@@ -94,11 +101,22 @@ func (w *MessageWriter) Write(m *Message) error {
 func (w *MessageWriter) Flush() error { return w.out.Flush() }
 
 // MarshalMessage is a message as one line of a message file, with its line end.
-func MarshalMessage(m *Message) ([]byte, error) { return encodeLine(m, nil) }
+func MarshalMessage(m *Message) ([]byte, error) { return encode(newLine(m)) }
+
+// MarshalDecoded is MarshalMessage with what the body means beside it; nil says nothing of that.
+func MarshalDecoded(m *Message, d *Decoded) ([]byte, error) {
+	line := newLine(m)
+	line.Decoded = d
+	return encode(line)
+}
 
 func encodeLine(m *Message, redacted []string) ([]byte, error) {
 	line := newLine(m)
 	line.Redacted = redacted
+	return encode(line)
+}
+
+func encode(line *fileLine) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)

@@ -66,27 +66,46 @@ type view struct {
 	failed  int64 // messages that the filter could not judge
 }
 
-func (a *app) view(ctx context.Context, o viewFlags, several bool) (*view, error) {
-	v := &view{app: a, o: o, out: bufio.NewWriterSize(a.out, 64<<10), paint: newPainter(a.colour(a.out)), several: several, decoder: &decode.Decoder{Types: map[string]string{}}}
-	var err error
+// schemas are the project's, and those that the flags add.
+func (o *viewFlags) schemas(ctx context.Context, of *decode.Schemas) (*decode.Schemas, error) {
 	if len(o.protos) > 0 {
-		if v.decoder.Protos, err = decode.LoadProtos(ctx, o.protos...); err != nil {
+		if _, err := decode.LoadProtos(ctx, o.protos...); err != nil {
 			return nil, wrongUse(err)
 		}
 	}
+	var registry *decode.Registry
 	if o.registry != "" {
-		if v.decoder.Registry, err = decode.NewRegistry(o.registry); err != nil {
+		var err error
+		if registry, err = decode.NewRegistry(o.registry, nil); err != nil {
 			return nil, wrongUse(err)
 		}
 	}
+	types := map[string]string{}
 	for _, pair := range o.types {
 		name, message, ok := strings.Cut(pair, "=")
 		if !ok {
 			return nil, usageError(fmt.Sprintf("--proto-type %q says of what it is the type of nothing", pair), "Write --proto-type orders=shop.Order.")
 		}
-		v.decoder.Types[name] = message
+		types[name] = message
 	}
-	if v.filter, err = filter.Compile(o.filter, v.value(ctx)); err != nil {
+	return of.With(o.protos, types, registry), nil
+}
+
+// view reads bodies by the project's schemas, and by those that the flags name.
+func (c *counter) view(ctx context.Context, o viewFlags, several bool) (*view, error) {
+	a := c.app
+	v := &view{app: a, o: o, out: bufio.NewWriterSize(a.out, 64<<10), paint: newPainter(a.colour(a.out)), several: several}
+	schemas, err := c.client.Schemas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if schemas, err = o.schemas(ctx, schemas); err != nil {
+		return nil, err
+	}
+	if v.decoder = schemas.Decoder(ctx); v.decoder.Trouble != "" {
+		a.warn(v.decoder.Trouble)
+	}
+	if v.filter, err = filter.Compile(o.filter, v.decoder.Values); err != nil {
 		return nil, wrongUse(err)
 	}
 	var redact *brokers.Redaction
@@ -117,34 +136,21 @@ func wrongUse(err error) error {
 	return usageError(err.Error()[:at], err.Error()[at+1:])
 }
 
-// value gives filters the JSON value of a body, decoded where it is none by itself.
-func (v *view) value(ctx context.Context) filter.Values {
-	return func(m *brokers.Message) (any, bool) {
-		if value, ok := filter.JSON(m); ok {
-			return value, true
-		}
-		r := v.decode(ctx, m)
-		if !r.Structured() {
-			return nil, false
-		}
-		d := json.NewDecoder(strings.NewReader(r.Text))
-		d.UseNumber()
-		var value any
-		return value, d.Decode(&value) == nil
-	}
+func (v *view) decode(ctx context.Context, m *brokers.Message) decode.Result {
+	return v.decoder.Decode(ctx, decode.Of(m))
 }
 
-func (v *view) decode(ctx context.Context, m *brokers.Message) decode.Result {
-	in := decode.Input{Body: m.Body, ContentType: m.Properties.ContentType, ContentEncoding: m.Properties.ContentEncoding, Type: m.Properties.Type}
-	if m.Kind == brokers.Kafka {
-		in.ContentType, in.ContentEncoding, in.Type = m.HeaderText("content-type"), m.HeaderText("content-encoding"), m.HeaderText("type")
+// decoded is what a body means that does not say it itself; nil where it is text, or nobody knows.
+func (v *view) decoded(ctx context.Context, m *brokers.Message) *brokers.Decoded {
+	if len(m.Body) == 0 || utf8.Valid(m.Body) && bytes.IndexByte(m.Body, 0) < 0 && !v.decoder.Typed(m) {
+		return nil
 	}
-	for _, name := range []string{m.Topic, m.Queue, m.Exchange, m.RoutingKey} {
-		if name != "" {
-			in.Names = append(in.Names, name)
-		}
+	r := v.decode(ctx, m)
+	var value bytes.Buffer
+	if !r.Structured() || json.Compact(&value, []byte(r.Text)) != nil {
+		return nil
 	}
-	return v.decoder.Decode(ctx, in)
+	return &brokers.Decoded{As: r.Title(), Value: value.Bytes()}
 }
 
 // passes tells whether a message is to be shown.
@@ -167,11 +173,11 @@ func (v *view) show(ctx context.Context, at brokers.Info, m *brokers.Message) er
 	switch {
 	case v.o.format == formatJSON:
 		printf(v.out, "%s", map[bool]string{true: "[\n", false: ",\n"}[v.shown == 1])
-		line, err := v.line(m)
+		line, err := v.line(ctx, m)
 		printf(v.out, "%s", line)
 		return err
 	case v.o.format == formatJSONL:
-		line, err := v.line(m)
+		line, err := v.line(ctx, m)
 		printf(v.out, "%s\n", line)
 		return err
 	case v.o.long:
@@ -182,10 +188,10 @@ func (v *view) show(ctx context.Context, at brokers.Info, m *brokers.Message) er
 	return nil
 }
 
-// line is a message as message files have it.
-func (v *view) line(m *brokers.Message) ([]byte, error) {
-	if !v.o.redact {
-		line, err := brokers.MarshalMessage(m)
+// line is a message as message files have it, with what its body means.
+func (v *view) line(ctx context.Context, m *brokers.Message) ([]byte, error) {
+	if !v.o.redact { // a decoded body could say what is taken out
+		line, err := brokers.MarshalDecoded(m, v.decoded(ctx, m))
 		return bytes.TrimSuffix(line, []byte("\n")), err
 	}
 	var text bytes.Buffer
@@ -275,7 +281,7 @@ func (v *view) short(ctx context.Context, m *brokers.Message) string {
 	case len(m.Body) == 0:
 		return v.paint.dim("(empty)")
 	}
-	if first := m.Body[:min(len(m.Body), 4<<10)]; utf8.Valid(m.Body) && bytes.IndexByte(first, 0) < 0 {
+	if first := m.Body[:min(len(m.Body), 4<<10)]; utf8.Valid(m.Body) && bytes.IndexByte(first, 0) < 0 && !v.decoder.Typed(m) {
 		return oneLine(string(m.Body))
 	}
 	r := v.decode(ctx, m)

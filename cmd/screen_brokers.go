@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"msdev/brokers"
+	"msdev/brokers/decode"
 	"msdev/tui"
 )
 
@@ -20,6 +21,15 @@ func (s *source) Brokers(ctx context.Context) ([]brokers.Info, error) {
 
 // Broker is one of those that Brokers has told, so that the session is there.
 func (s *source) Broker(info brokers.Info) brokers.Broker { return s.client.Broker(info) }
+
+// Schemas waits for the session.
+func (s *source) Schemas(ctx context.Context) (*decode.Schemas, error) {
+	c, err := s.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.Schemas(ctx)
+}
 
 // Note puts a sentence about a broker into the journal.
 func (s *source) Note(ctx context.Context, broker, text string) error {

@@ -15,6 +15,10 @@ type Settings struct {
 	Runtime string           `yaml:"runtime" one:"auto docker process" doc:"where services run that do not say it themselves; auto: in containers where an engine answers, else as processes"`
 	Brokers []BrokerSettings `yaml:"brokers" doc:"brokers outside of the project"`
 	Record  string           `yaml:"record" one:"off on" doc:"keep what happens in a file"`
+
+	Protos   []string          `yaml:"protos" doc:"folders or files of protobuf definitions, or descriptor sets, to read messages by, beside those of the services"`
+	Types    map[string]string `yaml:"types" doc:"which protobuf message a queue, topic, exchange or routing key carries: {orders: shop.Order}"`
+	Registry string            `yaml:"registry" doc:"URL of a schema registry, for Avro and Confluent's wire format; its host may be a service"`
 }
 
 // BrokerSettings name a broker outside of the project.

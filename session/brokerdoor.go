@@ -77,6 +77,8 @@ func (s *Session) brokerRoutes(ctx context.Context, mux *http.ServeMux) {
 	mux.HandleFunc("POST /brokers/add", s.serveAddBroker)
 	mux.HandleFunc("POST /brokers/tap", s.serveTap)
 	mux.HandleFunc("POST /brokers/note", s.serveNote)
+	mux.HandleFunc("POST /schemas", s.serveSchemas)
+	mux.HandleFunc("GET "+registryPath, s.serveRegistry)
 	mux.HandleFunc("POST /broker", func(w http.ResponseWriter, r *http.Request) { s.serveBroker(ctx, w, r) })
 }
 

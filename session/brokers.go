@@ -238,7 +238,7 @@ func (s *Session) dialer(p *runner.Project, service string) func(ctx context.Con
 			return nil, err
 		}
 		to := names[host]
-		if s.launch.Of(service) == onEngine && (host == "localhost" || host == "127.0.0.1" || host == "0.0.0.0") {
+		if service != "" && s.launch.Of(service) == onEngine && (host == "localhost" || host == "127.0.0.1" || host == "0.0.0.0") {
 			to = service
 		}
 		if to == "" {

@@ -117,6 +117,9 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 	if err := s.useBrokers(p); err != nil {
 		return nil, err
 	}
+	if err := s.useSchemas(p); err != nil {
+		return nil, err
+	}
 	specs, resources, err := s.plan(p)
 	if err != nil {
 		return nil, err

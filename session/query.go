@@ -6,8 +6,9 @@ import (
 	"msdev/journal"
 )
 
-// Query is q as a journal takes it. The error says where one of the filters is wrong.
-func (q RecordQuery) Query() (journal.Query, error) {
+// Query is q as a journal takes it; values gives what bodies say to filters that look into them, nil those that are JSON.
+// The error says where one of the filters is wrong.
+func (q RecordQuery) Query(values filter.Values) (journal.Query, error) {
 	match, err := q.Filter.Compile()
 	if err != nil {
 		return journal.Query{}, err
@@ -16,7 +17,7 @@ func (q RecordQuery) Query() (journal.Query, error) {
 	if q.Messages == "" {
 		return jq, nil
 	}
-	f, err := filter.Compile(q.Messages, nil)
+	f, err := filter.Compile(q.Messages, values)
 	if err != nil {
 		return journal.Query{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"msdev/brokers/filter"
 	"msdev/runner"
 )
 
@@ -109,7 +110,11 @@ func (s *Session) serveRecords(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &q) {
 		return
 	}
-	jq, err := q.Query()
+	var values filter.Values
+	if q.Messages != "" {
+		values = s.decoder(r.Context()).Values
+	}
+	jq, err := q.Query(values)
 	if err != nil {
 		reply(w, nil, &runner.Error{Kind: runner.ErrUsage, Msg: err.Error()})
 		return

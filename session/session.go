@@ -77,7 +77,8 @@ type Session struct {
 	moved       chan struct{} // holds one token when clients or working changed
 	rates       rates
 
-	hub hub
+	hub     hub
+	schemas schemas
 
 	reloads *runner.Reloader
 	files   files
@@ -120,6 +121,9 @@ func Open(ctx context.Context, cfg Config, wire Wire) (*Session, error) {
 	}
 	s.hub.moved = make(chan struct{})
 	if err := s.useBrokers(p); err != nil {
+		return nil, err
+	}
+	if err := s.useSchemas(p); err != nil {
 		return nil, err
 	}
 	s.state = s.frame(p)

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msdev/brokers"
+	"msdev/brokers/decode"
 	"msdev/session"
 )
 
@@ -22,6 +23,8 @@ type BrokerSource interface {
 	Broker(info brokers.Info) brokers.Broker
 	// Note puts a sentence about what was done to a broker into the journal.
 	Note(ctx context.Context, broker, text string) error
+	// Schemas are what the project's messages are read by.
+	Schemas(ctx context.Context) (*decode.Schemas, error)
 	// Tap lets what passes the project's own brokers into the journal until ctx ends.
 	Tap(ctx context.Context) error
 }
@@ -41,7 +44,8 @@ type book struct {
 	asked   time.Time
 	err     error
 	tap     error // why no message comes in
-	version int   // counts what was learned
+	schemas *decode.Schemas
+	version int // counts what was learned
 }
 
 // booked is one broker with what it last said of itself.
@@ -80,7 +84,11 @@ func (b *book) refresh() tea.Cmd {
 			ctx, cancel := context.WithTimeout(ctx, bookPatience)
 			defer cancel()
 			infos, err := b.source.Brokers(ctx)
-			return bookMsg{b, infos, err}
+			if err != nil {
+				return bookMsg{book: b, err: err}
+			}
+			schemas, err := b.source.Schemas(ctx)
+			return bookMsg{b, infos, schemas, err}
 		}))
 	}
 	for _, one := range b.brokers {
@@ -106,9 +114,10 @@ func (b *book) expire() {
 
 // bookMsg tells which brokers there are.
 type bookMsg struct {
-	book  *book
-	infos []brokers.Info
-	err   error
+	book    *book
+	infos   []brokers.Info
+	schemas *decode.Schemas
+	err     error
 }
 
 func (m bookMsg) take() tea.Cmd {
@@ -118,6 +127,9 @@ func (m bookMsg) take() tea.Cmd {
 		return nil
 	}
 	b.known = true
+	if !m.schemas.Same(b.schemas) {
+		b.schemas = m.schemas
+	}
 	before := b.brokers
 	b.brokers = nil
 	for _, info := range m.infos {

@@ -16,6 +16,7 @@ import (
 	embeddedamqp "msdev/brokers/embedded/amqp"
 
 	"msdev/brokers"
+	"msdev/brokers/decode"
 	"msdev/brokers/rabbitmq"
 	"msdev/journal"
 )
@@ -298,4 +299,17 @@ func ready(t *testing.T, b brokers.Broker, queue string) int64 {
 	}
 	t.Fatalf("there is no queue %s in %+v", queue, top)
 	return 0
+}
+
+// TestSchemasReadMessages shows messages in Protobuf by the project's .proto files: in the list, in the detail and to filters.
+func TestSchemasReadMessages(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "parcel.proto"), []byte(`syntax="proto3"; package shop; message Parcel { string order = 1; int32 grams = 2; }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src := newBrokers()
+	src.passes("kafka", "parcels", kafkaMessage("parcels", 0, 1, "7f", "\x0a\x0279\x10\xe8\x07"))
+	src.schemas = decode.NewSchemas([]string{dir}, map[string]string{"parcels": "shop.Parcel"}, nil)
+	s := newScreen(t, src, 160, 40).press("3").sees(`protobuf shop.Parcel { "order": "79", "grams": 1000 }`).press("enter").sees("protobuf shop.Parcel  parcels carries", `"grams": 1000`)
+	s.press("esc", "/").typed("$.order == \"79\"").press("enter").sees("shop.Parcel").seesNot("order.placed")
 }

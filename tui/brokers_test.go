@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"msdev/brokers"
+	"msdev/brokers/decode"
 	"msdev/brokers/wire"
 	"msdev/session"
 )
@@ -94,6 +95,8 @@ func (s *shop) Tap(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
+
+func (s *shop) Schemas(context.Context) (*decode.Schemas, error) { return s.schemas, nil }
 
 func (s *shop) Note(_ context.Context, broker, text string) error {
 	s.notes = append(s.notes, broker+": "+text)

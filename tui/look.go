@@ -21,6 +21,9 @@ type look struct {
 	theme  *theme
 	signs  *signs
 	find   *regexp.Regexp // what to highlight
+
+	glances *glances
+	glanced int // version of the glances that it was laid out with
 }
 
 // block is a record laid out: its level and the lines of its content.

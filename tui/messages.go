@@ -20,6 +20,7 @@ type messagesPage struct {
 	expr    string    // of brokers/filter
 	body    bodyView
 	reading reading
+	glances *glances
 
 	drawnWith int // the book's version
 	diff      *messageDiff
@@ -36,7 +37,8 @@ type narrowing struct {
 }
 
 func newMessagesPage(d *desk, b *book) *messagesPage {
-	p := &messagesPage{linesPage: newLinesPage(d, journal.KindSet(journal.KindMessage)), book: b}
+	p := &messagesPage{linesPage: newLinesPage(d, journal.KindSet(journal.KindMessage)), book: b, glances: newGlances()}
+	p.pane.glances = p.glances
 	p.pane.shelf.unit = "message"
 	p.share = 35
 	p.linesPage.title, p.linesPage.empty, p.linesPage.also = p.heading, p.nothingYet, p.narrowed
@@ -68,6 +70,7 @@ func (p *messagesPage) view(w, h int) []string {
 	if p.panel != nil {
 		return p.panel.view(w, h)
 	}
+	p.glances.use(p.book.schemas)
 	p.pane.names = p.fetched == nil && len(p.book.brokers) > 1 && w >= 60
 	if p.drawnWith != p.book.version { // who got a message may be known by now
 		p.drawnWith = p.book.version
@@ -131,9 +134,9 @@ func (p *messagesPage) refresh() tea.Cmd {
 	}
 	p.resolve()
 	if p.fetched == nil && (!p.book.known || p.detail != nil || len(p.of.services) > 0 && p.of.streams == nil) {
-		return tea.Batch(p.linesPage.refresh(), p.read(), p.book.refresh())
+		return tea.Batch(p.linesPage.refresh(), p.read(), p.glance(), p.book.refresh())
 	}
-	return tea.Batch(p.linesPage.refresh(), p.read())
+	return tea.Batch(p.linesPage.refresh(), p.read(), p.glance())
 }
 
 func (p *messagesPage) scopes() []scope {

@@ -30,6 +30,7 @@ func (v bodyView) String() string { return [...]string{"decoded", "as it is", "i
 // reading is the body of the selected message, decoded off the screen's loop.
 type reading struct {
 	seq    uint64
+	by     *decode.Schemas
 	done   bool
 	result decode.Result
 }
@@ -41,11 +42,12 @@ const detailLimit = 256 << 10
 type readMsg struct {
 	page   *messagesPage
 	seq    uint64
+	by     *decode.Schemas
 	result decode.Result
 }
 
 func (m readMsg) take() tea.Cmd {
-	if p := m.page; p.reading.seq == m.seq {
+	if p := m.page; p.reading.seq == m.seq && p.reading.by == m.by {
 		p.reading.done, p.reading.result = true, m.result
 		p.redrawDetail()
 	}
@@ -55,21 +57,19 @@ func (m readMsg) take() tea.Cmd {
 // read asks for the body of the selected message, where its detail shows.
 func (p *messagesPage) read() tea.Cmd {
 	r, ok := p.pane.selected()
-	if p.detail == nil || !ok || p.reading.seq == r.Seq {
+	by := p.book.schemas
+	if p.detail == nil || !ok || p.reading.seq == r.Seq && p.reading.by == by {
 		return nil
 	}
 	m, ok := messageOf(&r)
 	if !ok {
 		return nil
 	}
-	p.reading = reading{seq: r.Seq}
-	decoder := decode.Decoder{}
-	if p.open.Decoder != nil {
-		decoder = *p.open.Decoder
-	}
-	decoder.Limit = detailLimit
+	p.reading = reading{seq: r.Seq, by: by}
 	return p.ask(func(ctx context.Context) tea.Msg {
-		return readMsg{p, r.Seq, decoder.Decode(ctx, decodeInput(&m))}
+		decoder := *by.Decoder(ctx)
+		decoder.Limit = detailLimit
+		return readMsg{p, r.Seq, by, decoder.Decode(ctx, decode.Of(&m))}
 	})
 }
 

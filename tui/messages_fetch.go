@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msdev/brokers"
+	"msdev/brokers/filter"
 	"msdev/journal"
 	"msdev/session"
 )
@@ -65,8 +66,8 @@ func newFetchedPage(b *book, one *booked, from brokers.Source) (*messagesPage, t
 }
 
 // pageOf is a page of the messages that were read.
-func pageOf(from *journal.Journal, q session.RecordQuery) (journal.Page, error) {
-	jq, err := q.Query()
+func pageOf(from *journal.Journal, q session.RecordQuery, values filter.Values) (journal.Page, error) {
+	jq, err := q.Query(values)
 	if err != nil {
 		return journal.Page{}, err
 	}
@@ -194,7 +195,14 @@ func (p *messagesPage) fetch(at brokers.Position) tea.Cmd {
 	p.reading = reading{}
 	round, from, one, into := f.round, f.from, f.one, f.journal
 	p.pane.shelf.last = into.Last
-	p.pane.shelf.records = func(_ context.Context, q session.RecordQuery) (journal.Page, error) { return pageOf(into, q) }
+	p.pane.shelf.records = func(ctx context.Context, q session.RecordQuery) (journal.Page, error) {
+		var values filter.Values
+		if q.Messages != "" {
+			values = p.book.schemas.Decoder(ctx).Values
+		}
+		return pageOf(into, q, values)
+	}
+	p.glances.forget()
 	return p.ask(func(ctx context.Context) tea.Msg {
 		m := fetchedMsg{page: p, round: round}
 		name := cmp.Or(one.info.Name, string(one.info.Kind))

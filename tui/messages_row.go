@@ -7,7 +7,6 @@ import (
 
 	"msdev/brokers"
 	"msdev/brokers/decode"
-	"msdev/brokers/wire"
 	"msdev/journal"
 )
 
@@ -76,7 +75,7 @@ func (k *look) message(r *journal.Record) block {
 	cell(k.theme.dim, key, c.key, false)
 	cell(k.theme.faint, either(m.Body == nil, k.signs.none, size(int64(len(m.Body)))), c.size, true)
 	ps = append(ps, k.marksOf(&m)...)
-	ps = append(ps, k.tint(pieces(k.visible(preview(&m, 4*k.width))), either[style](m.Body == nil, k.theme.busy, ""))...)
+	ps = append(ps, k.tint(pieces(k.visible(k.beginning(r, &m))), either[style](m.Body == nil, k.theme.busy, ""))...)
 	return block{lines: [][]piece{skip(k.found(ps), k.shift)}}
 }
 
@@ -151,34 +150,33 @@ func preview(m *brokers.Message, n int) string {
 	if utf8.ValidString(start) && !strings.ContainsRune(start, 0) {
 		return strings.Join(strings.Fields(start), " ")
 	}
+	return rawPreview(m, n)
+}
+
+// beginning is the beginning of what a message says: as its schema has it, where that was looked up.
+func (k *look) beginning(r *journal.Record, m *brokers.Message) string {
+	if k.glances == nil || len(m.Body) == 0 || len(m.Body) > previewLimit {
+		return preview(m, 4*k.width)
+	}
+	if text, ok := k.glances.of(r, m); ok {
+		return head(text, 4*k.width)
+	}
+	return preview(m, 4*k.width)
+}
+
+// rawPreview is the beginning of a body that is no text.
+func rawPreview(m *brokers.Message, n int) string {
 	if len(m.Body) > previewLimit {
 		return hexOf(m.Body, 24)
 	}
 	var d decode.Decoder
-	r := d.Decode(context.Background(), decodeInput(m))
+	return resultPreview(d.Decode(context.Background(), decode.Of(m)), m, n)
+}
+
+// resultPreview is the beginning of a decoded body, on one line.
+func resultPreview(r decode.Result, m *brokers.Message, n int) string {
 	if r.Format == decode.Hex {
 		return hexOf(m.Body, 24)
 	}
 	return r.Title() + " " + strings.Join(strings.Fields(head(r.Text, n)), " ")
-}
-
-// decodeInput is what a message tells of its body.
-func decodeInput(m *brokers.Message) decode.Input {
-	in := decode.Input{Body: m.Body, Names: []string{m.Topic, m.Queue, m.Exchange, m.RoutingKey}}
-	if m.Kind == brokers.Kafka {
-		in.ContentType, in.ContentEncoding = m.HeaderText("content-type"), m.HeaderText("content-encoding")
-		in.Type = m.HeaderText("type")
-		return in
-	}
-	p := &m.Properties
-	if p.Has&wire.HasContentType != 0 {
-		in.ContentType = p.ContentType
-	}
-	if p.Has&wire.HasContentEncoding != 0 {
-		in.ContentEncoding = p.ContentEncoding
-	}
-	if p.Has&wire.HasType != 0 {
-		in.Type = p.Type
-	}
-	return in
 }

@@ -44,6 +44,8 @@ type pane struct {
 	hunt    *hunt
 	err     error
 
+	glances *glances // what messages say that take a schema to be read; nil: there are none
+
 	look   look
 	blocks map[uint64]block
 }

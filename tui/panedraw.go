@@ -67,6 +67,9 @@ func (p *pane) prepare(w int) {
 	if content >= 72 {
 		k.align = 28
 	}
+	if k.glances = p.glances; k.glances != nil {
+		k.glanced = k.glances.version
+	}
 	if k != p.look || len(p.blocks) > 2*maxWindow {
 		p.look = k
 		clear(p.blocks)

@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"msdev/brokers"
+	"msdev/brokers/decode"
 	"msdev/journal"
 	"msdev/runner"
 	"msdev/session"
@@ -37,6 +38,7 @@ type shop struct {
 	brokers []*plainBroker
 	real    brokers.Broker // instead of those
 	notes   []string
+	schemas *decode.Schemas
 	pages   int // requests for records so far
 }
 
@@ -60,7 +62,7 @@ func (s *shop) Do(_ context.Context, c session.Command) (session.Result, error) 
 
 func (s *shop) Records(_ context.Context, q session.RecordQuery) (journal.Page, error) {
 	s.pages++
-	jq, err := q.Query()
+	jq, err := q.Query(s.schemas.Decoder(context.Background()).Values)
 	if err != nil {
 		return journal.Page{}, err
 	}

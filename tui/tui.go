@@ -15,7 +15,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
 
-	"msdev/brokers/decode"
 	"msdev/journal"
 	"msdev/session"
 )
@@ -52,8 +51,6 @@ type Options struct {
 	Input   io.Reader      // nil: the terminal
 	Output  io.Writer      // nil: the terminal
 	Environ []string       // nil: the process's own
-	// Decoder reads the bodies of messages; nil: it knows no schemas.
-	Decoder *decode.Decoder
 	// Settings are the person's own; see LoadSettings.
 	Settings Settings
 	// Memory keeps how the screen was left; nil: it begins as new each time.

@@ -73,6 +73,7 @@ type Decoder struct {
 	Protos   *Protos           // nil: Protobuf is shown by field numbers
 	Registry *Registry         // nil: bodies in Confluent's wire format keep their schema id
 	Types    map[string]string // topic, queue, exchange or routing key → full name of its Protobuf message
+	Trouble  string            // why some of the schemas are not known: told with bodies that may need them
 	Limit    int               // bytes of text at most; 0: DefaultLimit
 }
 
@@ -200,6 +201,7 @@ func (a *attempt) guess() Result {
 	for _, try := range []func() (Result, bool){
 		func() (Result, bool) { return a.json("guess: it is valid JSON") },
 		func() (Result, bool) { return a.text("guess: every character is text") },
+		a.troubled,
 		a.onlyFit,
 		func() (Result, bool) { return a.ifContainer(a.msgpack) },
 		func() (Result, bool) { return a.ifContainer(a.cbor) },
@@ -212,6 +214,14 @@ func (a *attempt) guess() Result {
 		}
 	}
 	return a.hex("no format fits")
+}
+
+// troubled says, of a body that is neither JSON nor text, which schemas are missing.
+func (a *attempt) troubled() (Result, bool) {
+	if a.Trouble != "" {
+		a.problem("%s", a.Trouble)
+	}
+	return Result{}, false
 }
 
 // ifContainer accepts a guess only where the body is a map or a list: nearly any byte is a whole number in these

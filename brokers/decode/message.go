@@ -37,6 +37,20 @@ func Of(m *brokers.Message) Input {
 // KeyOf is the Input of a record's key, which may be in Confluent's wire format as well.
 func KeyOf(m *brokers.Message) Input { return Input{Body: m.Key} }
 
+// Typed tells whether the project says which Protobuf message a message carries, so that even a body that looks like text
+// is none.
+func (d *Decoder) Typed(m *brokers.Message) bool {
+	if d.Protos == nil || len(d.Types) == 0 {
+		return false
+	}
+	for _, name := range []string{m.Topic, m.Queue, m.Exchange, m.RoutingKey} {
+		if _, ok := d.Types[name]; ok && name != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // valueLimit bounds the text of a body that a filter looks into.
 const valueLimit = 32 << 20
 

@@ -36,13 +36,13 @@ const (
 	mostReferences  = 100
 )
 
-// NewRegistry takes the registry's address; a user and password may stand in it.
-func NewRegistry(address string) (*Registry, error) {
+// NewRegistry takes the registry's address; a user and password may stand in it. by carries the questions; nil is the usual way.
+func NewRegistry(address string, by http.RoundTripper) (*Registry, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("the schema registry's address is no URL\nWrite it like http://localhost:8081.")
 	}
-	return &Registry{base: u, client: &http.Client{Timeout: registryTimeout}, known: map[uint32]*entry{}}, nil
+	return &Registry{base: u, client: &http.Client{Timeout: registryTimeout, Transport: by}, known: map[uint32]*entry{}}, nil
 }
 
 // entry is a schema that is known or under way; done is closed when the other fields are set.

@@ -46,7 +46,7 @@ func registry(t *testing.T, asked *atomic.Int32) *Registry {
 		}
 	}))
 	t.Cleanup(server.Close)
-	r, err := NewRegistry(strings.Replace(server.URL, "http://", "http://me:secret@", 1))
+	r, err := NewRegistry(strings.Replace(server.URL, "http://", "http://me:secret@", 1), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestConfluentWithoutRegistry(t *testing.T) {
 
 func TestRegistryAddress(t *testing.T) {
 	for _, address := range []string{"", "localhost:8081", "ftp://x", "http://"} {
-		if _, err := NewRegistry(address); err == nil || !strings.Contains(err.Error(), "http://localhost:8081") {
+		if _, err := NewRegistry(address, nil); err == nil || !strings.Contains(err.Error(), "http://localhost:8081") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
