@@ -58,14 +58,10 @@ type sight struct {
 func (s *Supervisor) see(ctx context.Context, service string) (sight, error) {
 	reply := make(chan sight, 1)
 	if !s.do(ctx, func() {
-		spec := s.specs[service]
-		if spec == nil {
-			reply <- sight{}
-			return
+		if s.specs[service] != nil {
+			s.hold([]string{service})
 		}
-		s.hold([]string{service})
-		reply <- sight{spec: *spec, runtime: s.runtimes[spec.Runtime], goal: s.view.Goals[service], failure: s.view.Memories[service].Failure, instances: s.instancesOf(service),
-			image: s.view.Seen[spec.Runtime].Images[service].ID}
+		reply <- s.sightOf(service)
 	}) {
 		return sight{}, cmp.Or(ctx.Err(), context.Canceled)
 	}
@@ -74,6 +70,25 @@ func (s *Supervisor) see(ctx context.Context, service string) (sight, error) {
 		return seen, &Error{Kind: ErrUsage, Service: service, Msg: fmt.Sprintf("there is no service %q any more", service)}
 	}
 	return seen, nil
+}
+
+// sightOf is what is known of a service; without a spec where there is none of that name. It runs on the loop.
+func (s *Supervisor) sightOf(service string) sight {
+	spec := s.specs[service]
+	if spec == nil {
+		return sight{}
+	}
+	return sight{spec: *spec, runtime: s.runtimes[spec.Runtime], goal: s.view.Goals[service], failure: s.view.Memories[service].Failure, instances: s.instancesOf(service),
+		image: s.view.Seen[spec.Runtime].Images[service].ID}
+}
+
+// glance tells what is known of a service, and changes nothing.
+func (s *Supervisor) glance(ctx context.Context, service string) sight {
+	reply := make(chan sight, 1)
+	if !s.ask(ctx, func() { reply <- s.sightOf(service) }) {
+		return sight{}
+	}
+	return <-reply
 }
 
 // broken are the services that are to run and cannot, with their goals.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,8 @@ type Trigger struct {
 	Tree          watch.Tree // what is to be watched for it
 	binds         []string   // paths of the host that the container sees already
 	skip          []string   // names that an initial sync leaves out
+	built         bool       // what it watches goes into the image when that is built
+	fleeting      bool       // it brings files to where nothing outlives the run of a container
 }
 
 // Reaction is what is to be done in one service because files changed: sync first, then exec or restart; a rebuild brings a new
@@ -92,6 +95,7 @@ func (t *Trigger) settle(s types.ServiceConfig, number int) {
 		"Dockerfile", "compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml",
 		"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
 	}
+	t.built, t.fleeting = inContext(s.Build, t.Path), inMemory(s, t.Target)
 	if s.Build != nil {
 		if filepath.IsAbs(s.Build.Context) {
 			t.Tree.Ignore = append(t.Tree.Ignore, watch.DockerIgnore(s.Build.Context, s.Build.Dockerfile))
@@ -107,12 +111,32 @@ func (t *Trigger) settle(s types.ServiceConfig, number int) {
 	}
 }
 
+// inContext tells whether a build sees a path.
+func inContext(b *types.BuildConfig, name string) bool {
+	return b != nil && slices.ContainsFunc(append(slices.Collect(maps.Values(b.AdditionalContexts)), b.Context), func(dir string) bool { return within(dir, name) })
+}
+
+// inMemory tells whether a path in a container is kept in memory.
+func inMemory(s types.ServiceConfig, target string) bool {
+	for _, at := range s.Tmpfs {
+		if at, _, _ = strings.Cut(at, ":"); within(at, target) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
+		return v.Type == types.VolumeTypeTmpfs && within(v.Target, target)
+	})
+}
+
+// within tells whether a path is a folder or in it.
+func within(dir, name string) bool {
+	rel, err := filepath.Rel(dir, name)
+	return err == nil && filepath.IsLocal(rel)
+}
+
 // mounted tells whether the container sees a path of the host as it is.
 func (t *Trigger) mounted(name string) bool {
-	return slices.ContainsFunc(t.binds, func(source string) bool {
-		rel, err := filepath.Rel(source, name)
-		return err == nil && filepath.IsLocal(rel)
-	})
+	return slices.ContainsFunc(t.binds, func(source string) bool { return within(source, name) })
 }
 
 // target is where a path of the trigger is in the container. A single file whose target ends with a slash goes into that folder.

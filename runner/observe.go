@@ -193,6 +193,7 @@ func (s *Supervisor) transition(old, in Instance) {
 			e.Text = fmt.Sprintf("%s started again (restart %d)", in.Name, in.Restarts)
 		}
 		s.event(in.Service, e)
+		s.reloads.suspect(in.Service)
 	case in.State == InstancePaused && old.State != InstancePaused:
 		e.Type, e.Text = EventPause, in.Name+" paused"
 		s.event(in.Service, e)

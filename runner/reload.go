@@ -30,6 +30,11 @@ type Reloader struct {
 	plan    *watchPlan
 	watcher *watch.Watcher // nil: nothing is watched
 	problem error          // why changes are not seen as they should be
+
+	carried   *carried
+	suspects  map[string]bool // services whose instances may lack files
+	suspected chan struct{}   // holds one token when there are suspects
+	prepared  map[string]bool // instances that were given what they lacked since watching began
 }
 
 // buildLimit is how long a build may take before it counts as hung.
@@ -38,7 +43,8 @@ const buildLimit = 10 * time.Minute
 // NewReloader returns the reloader of a supervisor, which shows from then on what is reloaded. It does nothing before Run. apart is a
 // folder that msdev itself writes to, wherever it lies.
 func NewReloader(sup *Supervisor, dir, apart string) *Reloader {
-	r := &Reloader{sup: sup, dir: dir, apart: apart, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{}}
+	r := &Reloader{sup: sup, dir: dir, apart: apart, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{},
+		carried: newCarried(apart), suspects: map[string]bool{}, suspected: make(chan struct{}, 1), prepared: map[string]bool{}}
 	sup.reloads = r
 	return r
 }
@@ -48,6 +54,8 @@ func (r *Reloader) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer close(r.over)
+	work.Go(func() { r.check(ctx) })
+	work.Go(func() { r.carried.run(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -212,8 +220,12 @@ func (r *Reloader) work(ctx context.Context, l *lane) {
 		l.now, l.next, l.newer, l.step = l.next, nil, false, stepWait
 		if l.now == nil {
 			l.step = ""
+			again := l.again
 			r.mu.Unlock()
 			r.changed()
+			if again {
+				r.suspect(l.service)
+			}
 			return
 		}
 		c := *l.now
@@ -235,6 +247,9 @@ func (r *Reloader) settle(ctx context.Context, l *lane, c Change, entry Reload) 
 	}
 	if entry.Result != "" {
 		l.history = append([]Reload{entry}, l.history[:min(len(l.history), keptReloads-1)]...)
+	}
+	if !newer && entry.Result == ReloadFailed && entry.unsynced {
+		l.owed = &Change{Service: c.Service, Files: c.Files, Restart: c.Restart, Sync: c.Sync, Exec: c.Exec}
 	}
 	r.mu.Unlock()
 	if !newer {
@@ -277,6 +292,9 @@ func (r *Reloader) reload(ctx context.Context, l *lane, c Change) Reload {
 	case err != nil:
 		return e.failed(err)
 	case seen.goal.Want != WantRunning || seen.goal.Scale == 0: // its next start brings what is new
+		r.mu.Lock()
+		l.tried = false
+		r.mu.Unlock()
 		return e
 	case slices.ContainsFunc(seen.instances, func(in Instance) bool { return in.Attached != 0 }): // whoever runs it there reloads it
 		return e
@@ -284,14 +302,36 @@ func (r *Reloader) reload(ctx context.Context, l *lane, c Change) Reload {
 		return r.again(ctx, l, c, seen, e)
 	}
 	if c.Build {
-		return r.rebuild(ctx, l, c, seen, e)
+		e = r.rebuild(ctx, l, c, seen, e)
+		if e.Result != ReloadUnchanged && e.Result != ReloadFailed || ctx.Err() != nil {
+			return e // new instances have got what else there is before they started
+		}
+	}
+	return r.bring(ctx, l, c, e)
+}
+
+// bring copies files into what runs, and does what is to follow that.
+func (r *Reloader) bring(ctx context.Context, l *lane, c Change, e Reload) Reload {
+	if len(c.Sync)+len(c.Exec) == 0 && !c.Restart {
+		return e
+	}
+	seen, err := r.sup.see(ctx, c.Service)
+	if err != nil {
+		return e.failed(err)
 	}
 	if len(c.Sync)+len(c.Exec) > 0 {
 		r.enter(l, stepSync)
+		noted := r.noted(c)
 		if err := r.sync(ctx, c, seen); err != nil {
+			e.unsynced = true
 			return e.failed(err)
 		}
 		e.How = HowSync
+		if !c.Restart {
+			noted.in(r.carried, seen.instances...)
+		} else {
+			defer noted.in(r.carried, seen.instances...) // whoever is killed before the restart does both again
+		}
 	}
 	if c.Restart {
 		r.enter(l, stepReady)
@@ -302,6 +342,9 @@ func (r *Reloader) reload(ctx context.Context, l *lane, c Change) Reload {
 		if err != nil {
 			return e.failed(err)
 		}
+	}
+	if e.Result == ReloadFailed {
+		return e
 	}
 	return e.done()
 }
@@ -346,6 +389,8 @@ func (r *Reloader) rebuild(ctx context.Context, l *lane, c Change, seen sight, e
 	case seen.spec.Build && seen.current():
 		e.Result = ReloadUnchanged
 		return e
+	case c.Previous: // with the files that it had
+		r.assume(c.Service, seen.image)
 	}
 	r.enter(l, stepStart)
 	e.How = HowRestart

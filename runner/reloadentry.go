@@ -46,6 +46,7 @@ type Reload struct {
 	Hint    string       `json:"hint,omitempty"`
 
 	previous bool
+	unsynced bool // it failed when files were copied
 }
 
 // ReloadResult is what became of a change.

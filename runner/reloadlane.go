@@ -57,6 +57,10 @@ type lane struct {
 	newer   bool // now was called off by a newer change
 	own     *outputs
 	history []Reload
+	owed    *Change // files that could not be brought in: the next change tries again
+	again   bool    // it is to be looked at when nothing is under way any more
+	looked  bool    // it has been looked at since watching began
+	tried   bool    // what was missed while nobody watched has been built
 }
 
 func (r *Reloader) lane(service string) *lane {
@@ -79,6 +83,9 @@ func (l *lane) hold(c Change) {
 // take gives a lane something to do, and tells whether the lane has to be begun.
 func (l *lane) take(c Change) bool {
 	begin := l.now == nil && l.next == nil
+	if l.owed != nil {
+		c, l.owed = l.owed.with(c), nil
+	}
 	switch {
 	case l.next != nil:
 		c = l.next.with(c)

@@ -238,6 +238,10 @@ func (r *Reloader) Watch(ctx context.Context, replan func(services []string)) er
 	}
 	r.mu.Lock()
 	r.watcher, r.problem = watcher, nil
+	r.prepared = map[string]bool{}
+	for _, l := range r.byName {
+		l.looked, l.tried = false, false
+	}
 	r.mu.Unlock()
 	r.changed()
 	defer func() {
@@ -246,7 +250,7 @@ func (r *Reloader) Watch(ctx context.Context, replan func(services []string)) er
 		r.mu.Unlock()
 		r.changed()
 	}()
-	r.initial(plan.develop, watcher)
+	r.suspect(plan.project.Order...)
 	return watcher.Run(ctx, func(b watch.Batch) {
 		r.mu.Lock()
 		plan := r.plan
@@ -314,24 +318,6 @@ func pathsOf(changes []watch.Change) []string {
 		return folders
 	}
 	return files
-}
-
-// initial brings in what `initial_sync` asks for.
-func (r *Reloader) initial(d *Develop, watcher *watch.Watcher) {
-	var changes []Change
-	for _, t := range d.Triggers {
-		if slices.ContainsFunc(changes, func(c Change) bool { return c.Service == t.Service }) {
-			continue
-		}
-		if files := d.Initial(t.Service, watcher.Snapshot); len(files) > 0 {
-			c := Change{Service: t.Service, Sync: files}
-			for _, f := range files {
-				c.Files = append(c.Files, f.Source)
-			}
-			changes = append(changes, c)
-		}
-	}
-	r.Take(changes)
 }
 
 // sync brings files into the instances of a service that are there, and runs what is to be run after that.

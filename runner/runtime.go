@@ -55,6 +55,12 @@ type SyncFile struct {
 	Target string // absolute, with slashes
 }
 
+// Dater is a Runtime that can tell how old its images are.
+type Dater interface {
+	// Dated tells when an image, by its content id, was made or last given a name: what it was made of is no newer.
+	Dated(ctx context.Context, image string) (time.Time, error)
+}
+
 // Describer is a Runtime that can tell where it runs.
 type Describer interface {
 	// Describe tells the runtime's version and address, for the status line ("docker 20.10").

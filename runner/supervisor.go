@@ -193,12 +193,7 @@ func (s *Supervisor) accept(p *pending) {
 		s.epochs[service] = s.epoch
 	}
 	clear(s.view.Stuck) // what failed before is tried again
-	for _, service := range p.Cycle {
-		mem := s.memory(service)
-		for _, in := range s.instancesOf(service) {
-			mem.Cycle[in.ID] = true
-		}
-	}
+	s.cycle(p)
 	for service := range p.Goals {
 		s.admit(service)
 		s.cancelImages(service)
@@ -342,6 +337,9 @@ func (s *Supervisor) settle() {
 		if done {
 			if !errors.Is(err, ErrSuperseded) {
 				s.hold(p.Scope)
+				if p.Goals != nil {
+					s.reloads.suspect(p.Scope...)
+				}
 			}
 			p.done <- err
 		}

@@ -30,11 +30,17 @@ func (s *Supervisor) carry(ctx context.Context, a Action, ended func(seen []Obse
 		s.cancels[id] = cancel
 		s.event(a.Service, Event{Type: EventType(a.Op), Text: fmt.Sprintf("%s %s", map[Op]string{OpPull: "pulling", OpBuild: "building"}[a.Op], a.Name)})
 	}
+	in := s.view.Seen[a.Runtime].Instances[a.Instance]
+	if in.ImageID == "" { // it was just made
+		in.ImageID = s.view.Seen[a.Runtime].Images[a.Service].ID
+	}
 	began := time.Now()
 	back := context.WithoutCancel(ctx) // whoever called it off is told of its end all the same
 	s.work.Go(func() {
 		defer cancel()
-		seen, err := rt.Do(actx, a, func(p Progress) { s.report(back, a, p) })
+		seen, err := s.reloads.around(actx, rt, a, in, func() ([]Observation, error) {
+			return rt.Do(actx, a, func(p Progress) { s.report(back, a, p) })
+		})
 		took := time.Since(began)
 		s.do(back, func() { ended(seen, err, took) })
 	})
@@ -144,8 +150,29 @@ func (s *Supervisor) imageDone(a Action) {
 	}
 }
 
-// cycleDependents restarts the running services that depend on a replaced one with `restart: true`.
-func (s *Supervisor) cycleDependents(service string) {
+// cycle has the services of a request stopped and started again, and with them those that depend on them with `restart: true`.
+func (s *Supervisor) cycle(p *pending) {
+	p.Cycle, p.Scope = slices.Clone(p.Cycle), slices.Clone(p.Scope)
+	for i := 0; i < len(p.Cycle); i++ {
+		service := p.Cycle[i]
+		mem := s.memory(service)
+		for _, in := range s.instancesOf(service) {
+			mem.Cycle[in.ID] = true
+		}
+		if s.view.Goals[service].NoDeps {
+			continue
+		}
+		for _, name := range s.cycleDependents(service) {
+			if !slices.Contains(p.Cycle, name) {
+				p.Cycle, p.Scope = append(p.Cycle, name), union(p.Scope, []string{name})
+			}
+		}
+	}
+}
+
+// cycleDependents restarts the running services that depend on a replaced or restarted one with `restart: true`, and returns their names.
+func (s *Supervisor) cycleDependents(service string) []string {
+	var names []string
 	for i := range s.view.Specs {
 		spec := &s.view.Specs[i]
 		for _, d := range spec.DependsOn {
@@ -153,13 +180,18 @@ func (s *Supervisor) cycleDependents(service string) {
 				continue
 			}
 			mem := s.memory(spec.Name)
+			running := false
 			for _, in := range s.instancesOf(spec.Name) {
 				if in.Alive() {
-					mem.Cycle[in.ID] = true
+					mem.Cycle[in.ID], running = true, true
 				}
+			}
+			if running {
+				names = append(names, spec.Name)
 			}
 		}
 	}
+	return names
 }
 
 // failed notes the failure of an action with every service that cannot go on without it.

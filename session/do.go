@@ -174,6 +174,9 @@ func (s *Session) up(ctx context.Context, cmd Command) (Result, error) {
 	if err := s.check(ctx, selected.Order); err != nil {
 		return Result{}, err
 	}
+	if cmd.Up.Watch && s.reloads.Brings(selected.Order) { // what starts is to have what was saved since its image was built
+		_ = s.untilWatched(ctx) // whatever is wrong with watching has been told
+	}
 	wctx := ctx
 	if cmd.Up.WaitTimeout > 0 {
 		var cancel context.CancelFunc
@@ -363,6 +366,18 @@ func (s *Session) named(services []string, known []runner.Status) ([]string, err
 	return services, nil
 }
 
+// goalOf is what a start, stop, restart or kill asks of a service.
+func goalOf(cmd Command, st runner.Status) runner.Goal {
+	if cmd.Verb == VerbStop || cmd.Verb == VerbKill {
+		return runner.Goal{Want: runner.WantStopped, Timeout: cmd.Timeout, Kill: cmd.Verb == VerbKill}
+	}
+	g := runner.Goal{Want: runner.WantRunning, Scale: len(st.Instances), Recreate: runner.RecreateNever, NoBuild: true, NoDeps: cmd.NoDeps, Timeout: cmd.Timeout}
+	if cmd.Verb == VerbStart && st.Runtime == runner.Native && !slices.ContainsFunc(st.Instances, runner.Instance.Alive) { // a process is built before each start
+		g.Recreate, g.NoBuild = runner.RecreateDiverged, false
+	}
+	return g
+}
+
 // set starts, stops, restarts or kills services.
 func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 	known := s.sup.Statuses(ctx)
@@ -380,11 +395,7 @@ func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 			}
 			continue
 		}
-		g := runner.Goal{Want: runner.WantStopped, Timeout: cmd.Timeout, Kill: cmd.Verb == VerbKill}
-		if cmd.Verb == VerbStart || cmd.Verb == VerbRestart {
-			g = runner.Goal{Want: runner.WantRunning, Scale: len(st.Instances), Recreate: runner.RecreateNever, NoBuild: true, NoDeps: cmd.NoDeps, Timeout: cmd.Timeout}
-		}
-		req.Goals[st.Service] = g
+		req.Goals[st.Service] = goalOf(cmd, st)
 		req.Scope = append(req.Scope, st.Service)
 	}
 	if cmd.Verb == VerbRestart {

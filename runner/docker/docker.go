@@ -54,6 +54,7 @@ var (
 	_ runner.StatsReader = (*Runtime)(nil)
 	_ runner.Execer      = (*Runtime)(nil)
 	_ runner.Describer   = (*Runtime)(nil)
+	_ runner.Dater       = (*Runtime)(nil)
 )
 
 // New connects to the engine and agrees on a version of its API. An engine that does not answer is an *runner.Error of

@@ -276,6 +276,25 @@ func (s *state) snapshot(name string) Snapshot {
 	return all
 }
 
+// known is what is in the trees of one name at some paths.
+func (s *state) known(name string, paths []string) Snapshot {
+	some := Snapshot{}
+	for _, t := range s.trees {
+		if t.Name != name {
+			continue
+		}
+		for _, path := range paths {
+			if _, inside := relative(t.Root, path); !inside && path != t.Root {
+				continue
+			}
+			if n := s.nodes[filepath.Join(t.real, strings.TrimPrefix(path, t.Root))]; n != nil && slices.Contains(n.told, t) {
+				some[path] = n.entry
+			}
+		}
+	}
+	return some
+}
+
 // tell hands out the changes that were found, each path once.
 func (s *state) tell() []Change {
 	type key struct{ path, trees string }

@@ -108,6 +108,13 @@ func (w *Watcher) Snapshot(tree string) Snapshot {
 	return w.state.snapshot(tree)
 }
 
+// Known is what is known of some paths of a tree, without a look at them; those that nothing is known of are left out.
+func (w *Watcher) Known(tree string, paths []string) Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.known(tree, paths)
+}
+
 // Since tells what is other in a tree than it was in a snapshot, of this Watcher or of an earlier one.
 func (w *Watcher) Since(tree string, then Snapshot) []Change {
 	changes := Diff(then, w.Snapshot(tree))

@@ -1,0 +1,246 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"msdev/runner"
+	"msdev/session"
+	"msdev/testenv"
+)
+
+// desk is a project that sessions come and go for, as they do when msdev is killed and started again.
+type desk struct {
+	t    *testing.T
+	load runner.LoadOptions
+	wire session.Wire
+	c    *session.Client
+}
+
+// atDesk makes a project of files, and takes what is left of it away when the test ends.
+func atDesk(t *testing.T, files map[string]string) *desk {
+	t.Helper()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	d := &desk{t: t, load: project(t, files["compose.yaml"]), wire: onDocker(testenv.Engines(t)[0].Host)}
+	for name, text := range files {
+		d.write(name, text)
+	}
+	t.Cleanup(func() {
+		if d.c == nil {
+			d.open()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, err := d.c.Do(ctx, session.Command{Verb: session.VerbDown, Down: session.DownOptions{Volumes: true, Images: "local"}}); err != nil {
+			t.Errorf("down: %v", err)
+		}
+		d.close()
+	})
+	d.open()
+	return d
+}
+
+func (d *desk) write(name, text string) {
+	d.t.Helper()
+	path := filepath.Join(d.load.WorkDir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) remove(name string) {
+	d.t.Helper()
+	if err := os.Remove(filepath.Join(d.load.WorkDir, name)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) open() {
+	d.t.Helper()
+	c, err := session.Local(context.WithoutCancel(d.t.Context()), session.Config{Load: d.load, Logs: true, Linger: true}, d.wire)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.c = c
+}
+
+// close ends the session; containers go on.
+func (d *desk) close() {
+	d.t.Helper()
+	if err := d.c.Close(); err != nil {
+		d.t.Error(err)
+	}
+	d.c = nil
+}
+
+func (d *desk) do(cmd session.Command) {
+	d.t.Helper()
+	if _, err := d.c.Do(d.t.Context(), cmd); err != nil {
+		d.t.Fatalf("%s: %v", cmd.Verb, err)
+	}
+}
+
+func (d *desk) up(o session.UpOptions, services ...string) {
+	d.t.Helper()
+	o.Watch, o.Wait = true, true
+	d.do(session.Command{Verb: session.VerbUp, Up: o, Services: services})
+}
+
+// in runs a command in a service's container, and returns what it wrote.
+func (d *desk) in(service string, command ...string) string {
+	d.t.Helper()
+	var out bytes.Buffer
+	if _, err := d.c.Exec(d.t.Context(), session.ExecRequest{Service: service, Command: command}, nil, &out, &out, nil); err != nil {
+		return err.Error() // it may be about to start
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// until waits until a command in a container writes what is wanted.
+func (d *desk) until(want, service string, command ...string) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		got := d.in(service, command...)
+		if got == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			d.t.Fatalf("%s in %s writes %q, wanted %q\n%s", command, service, got, want, d.said())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// said is what the events tell.
+func (d *desk) said() string {
+	page, err := d.c.Records(context.WithoutCancel(d.t.Context()), session.RecordQuery{Kinds: 1 << 4, Limit: 500})
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, r := range page.Records {
+		b.WriteString(r.Time.Format("05.000 ") + r.Stream + " " + r.Ref + " " + r.Text + "\n")
+	}
+	return b.String()
+}
+
+
+func (d *desk) instance(service string) runner.Instance {
+	d.t.Helper()
+	st, err := d.c.State(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, s := range st.Services {
+		if s.Service == service && len(s.Instances) == 1 {
+			return s.Instances[0]
+		}
+	}
+	d.t.Fatalf("there is not one instance of %s", service)
+	return runner.Instance{}
+}
+
+const missedCompose = `
+services:
+  synced:
+    build: {context: ., dockerfile_inline: "FROM busybox\nCOPY src /data"}
+    command: sleep 1000
+    stop_signal: SIGKILL
+    develop: {watch: [{action: sync, path: src, target: /data}]}
+  restarted:
+    image: busybox
+    command: [sh, -c, "cat /conf/conf >/seen; exec sleep 1000"]
+    stop_signal: SIGKILL
+    develop: {watch: [{action: sync+restart, path: conf, target: /conf, initial_sync: true}]}
+  built:
+    build: built
+    command: sleep 1000
+    stop_signal: SIGKILL
+    develop: {watch: [{action: rebuild, path: built}]}
+`
+
+// TestWhatWasMissedIsBroughtIn changes files while their services, or msdev itself, are not there.
+func TestWhatWasMissedIsBroughtIn(t *testing.T) {
+	d := atDesk(t, map[string]string{"compose.yaml": missedCompose, "src/a": "one", "src/b": "one", "conf/conf": "one",
+		"built/version": "one", "built/Dockerfile": "FROM busybox\nCOPY version /version\n"})
+	d.up(session.UpOptions{})
+	d.until("one", "restarted", "cat", "/seen") // it was there before the start
+	built := d.instance("built")
+
+	// While services are stopped: the files are there when they start.
+	d.do(session.Command{Verb: session.VerbStop, Services: []string{"synced", "restarted"}})
+	d.write("src/a", "two")
+	d.remove("src/b")
+	d.write("conf/conf", "two")
+	d.do(session.Command{Verb: session.VerbStart, Services: []string{"synced", "restarted"}})
+	d.until("two", "synced", "cat", "/data/a")
+	d.until("a", "synced", "ls", "/data")
+	d.until("two", "restarted", "cat", "/seen")
+
+	// While nobody watches.
+	d.close()
+	d.write("src/a", "three")
+	d.write("src/new/c", "three")
+	d.write("conf/conf", "three")
+	d.write("built/version", "two")
+	d.open()
+	d.up(session.UpOptions{})
+	d.until("three", "synced", "cat", "/data/a")
+	d.until("three", "synced", "cat", "/data/new/c")
+	d.until("three", "restarted", "cat", "/seen")
+	d.until("two", "built", "cat", "/version")
+	if now := d.instance("built"); now.ImageID == built.ImageID {
+		t.Error("it was not built again")
+	}
+
+	// A container that is made anew of its image has lost what was brought in since.
+	before := d.instance("synced")
+	d.up(session.UpOptions{ForceRecreate: true}, "synced")
+	if now := d.instance("synced"); now.ID == before.ID {
+		t.Error("it is the same container")
+	}
+	if got := d.in("synced", "cat", "/data/a", "/data/new/c"); got != "threethree" {
+		t.Errorf("a container that was made anew has %q", got)
+	}
+
+	// Nothing is done twice.
+	d.close()
+	ids := d.instanceIDs()
+	d.open()
+	d.up(session.UpOptions{})
+	d.write("src/a", "four")
+	d.until("four", "synced", "cat", "/data/a")
+	for _, service := range []string{"restarted", "built"} {
+		if now := d.instance(service); now.ID != ids[service].ID || !now.StartedAt.Equal(ids[service].StartedAt) {
+			t.Errorf("%s was not left alone\n%s", service, d.said())
+		}
+	}
+}
+
+func (d *desk) instanceIDs() map[string]runner.Instance {
+	d.t.Helper()
+	d.open()
+	defer d.close()
+	st, err := d.c.State(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	all := map[string]runner.Instance{}
+	for _, s := range st.Services {
+		for _, in := range s.Instances {
+			all[s.Service] = in
+		}
+	}
+	return all
+}
