@@ -105,38 +105,6 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	dead, retry := "shipping.retry", ""
-	top := &brokers.Topology{
-		Queues: []brokers.Queue{
-			{Name: "idle", Ready: new(int64(3)), Consumers: new(int64(0))},
-			{Name: "busy", Ready: new(int64(3)), Consumers: new(int64(1)), DeadExchange: new("dlx")},
-			{Name: "letters", Ready: new(int64(1)), Consumers: new(int64(0))},
-			{Name: "shipping.dead", Ready: new(int64(2)), Consumers: new(int64(0))},
-			{Name: "waits", Ready: new(int64(9)), Consumers: new(int64(0)), MessageTTL: new(int64(1000)), DeadExchange: &retry, DeadKey: &dead},
-			{Name: "full", Ready: new(int64(10)), Consumers: new(int64(1)), MaxLength: new(int64(10))},
-			{Name: "unknown"},
-			{Name: "broken", State: "down"},
-		},
-		Bindings: []brokers.Binding{{Source: "dlx", Kind: brokers.SourceQueue, To: "letters"}},
-	}
-	want := map[string]string{"idle": "no consumer", "letters": "1 dead letter", "shipping.dead": "2 dead letters", "full": "full: at most 10", "broken": "it is down"}
-	for i := range top.Queues {
-		q := &top.Queues[i]
-		if got := strings.Join(queueProblems(top, q), "; "); got != want[q.Name] {
-			t.Errorf("queue %s has the problem %q, want %q", q.Name, got, want[q.Name])
-		}
-	}
-	stuck := brokers.Group{State: "Empty", Lag: new(int64(7))}
-	if got := groupProblems(&stuck); !slices.Equal(got, []string{"nobody consumes"}) {
-		t.Errorf("a group without members that is behind has the problems %q", got)
-	}
-	leaderless := brokers.Topic{Name: "t", Partitions: []brokers.Partition{{Leader: -1}, {Leader: 1, Replicas: []int32{1, 2}, InSync: []int32{1}}}}
-	if got := topicProblems(&leaderless); !slices.Equal(got, []string{"1 partition without a leader", "1 partition not in sync"}) {
-		t.Errorf("a topic has the problems %q", got)
-	}
-}
-
 // What is lost is said, and nothing that is lost passes without a yes.
 func TestConsent(t *testing.T) {
 	own, remote := brokers.Info{Name: "rabbitmq", Own: true}, brokers.Info{Name: "staging", Address: "host:5672"}

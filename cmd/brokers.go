@@ -142,13 +142,13 @@ func rowOf(b *knownBroker) brokerRow {
 	}
 	troubled := 0
 	for i := range t.Queues {
-		troubled += min(1, len(queueProblems(t, &t.Queues[i])))
+		troubled += min(1, len(brokers.QueueProblems(t, &t.Queues[i], brokers.Past{})))
 	}
 	for i := range t.Topics {
-		troubled += min(1, len(topicProblems(&t.Topics[i])))
+		troubled += min(1, len(brokers.TopicProblems(&t.Topics[i])))
 	}
 	for i := range t.Groups {
-		troubled += min(1, len(groupProblems(&t.Groups[i])))
+		troubled += min(1, len(brokers.GroupProblems(&t.Groups[i], brokers.Past{})))
 	}
 	if troubled > 0 {
 		r.Problems = append(r.Problems, some(int64(troubled), "problem")+map[brokers.Kind]string{brokers.RabbitMQ: " (queues)", brokers.Kafka: " (topics, groups)"}[r.Kind])

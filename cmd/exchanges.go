@@ -77,7 +77,7 @@ func (c *counter) exchangeRows(all bool) []exchangeRow {
 		}
 		for i := range b.topology.Exchanges {
 			x := &b.topology.Exchanges[i]
-			r := exchangeRow{Broker: b.info.Name, Exchange: *x, Problems: exchangeProblems(b.topology, x)}
+			r := exchangeRow{Broker: b.info.Name, Exchange: *x, Problems: texts(brokers.ExchangeProblems(b.topology, x))}
 			for _, binding := range b.topology.Bindings {
 				if binding.Source == x.Name {
 					r.Bindings = append(r.Bindings, binding)

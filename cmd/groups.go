@@ -56,7 +56,7 @@ func (c *counter) groups(ctx context.Context, f format, names []string) error {
 		}
 		for i := range b.topology.Groups {
 			g := &b.topology.Groups[i]
-			rows = append(rows, groupRow{Broker: b.info.Name, Group: *g, Services: consumers(st.Services, g), Problems: groupProblems(g)})
+			rows = append(rows, groupRow{Broker: b.info.Name, Group: *g, Services: consumers(st.Services, g), Problems: texts(brokers.GroupProblems(g, brokers.Past{}))})
 		}
 	}
 	slices.SortStableFunc(rows, func(x, y groupRow) int { return cmp.Or(cmp.Compare(x.Broker, y.Broker), cmp.Compare(x.Name, y.Name)) })

@@ -109,7 +109,7 @@ func (p place) holding() string {
 		return some(*q.Ready, "message")
 	}
 	if t := p.at.topic(p.source.Name); t != nil && p.source.Kind == brokers.SourceTopic {
-		if n := records(t); n != nil {
+		if n := t.Records(); n != nil {
 			return some(*n, "message")
 		}
 	}

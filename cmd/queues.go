@@ -79,7 +79,7 @@ func (c *counter) queues(f format, names []string) error {
 }
 
 func (b *knownBroker) queueRow(q *brokers.Queue) queueRow {
-	r := queueRow{Broker: b.info.Name, Queue: *q, Problems: queueProblems(b.topology, q), clients: b.topology.Clients}
+	r := queueRow{Broker: b.info.Name, Queue: *q, Problems: texts(brokers.QueueProblems(b.topology, q, brokers.Past{})), clients: b.topology.Clients}
 	for _, x := range b.topology.Bindings {
 		if x.Kind == brokers.SourceQueue && x.To == q.Name {
 			r.Bindings = append(r.Bindings, x)

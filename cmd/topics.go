@@ -84,7 +84,7 @@ func (c *counter) topics(f format, all bool, names []string) error {
 }
 
 func (b *knownBroker) topicRow(x *brokers.Topic) topicRow {
-	r := topicRow{Broker: b.info.Name, Topic: *x, Messages: records(x), Problems: topicProblems(x)}
+	r := topicRow{Broker: b.info.Name, Topic: *x, Messages: x.Records(), Problems: texts(brokers.TopicProblems(x))}
 	for i := range b.topology.Groups {
 		g := &b.topology.Groups[i]
 		if slices.ContainsFunc(g.Offsets, func(o brokers.GroupOffset) bool { return o.Topic == x.Name }) {

@@ -248,18 +248,6 @@ func endOf(t *brokers.Topic) *int64 {
 	return &end
 }
 
-// holdsOf is how many records a topic has, about: compaction and transaction markers leave gaps.
-func holdsOf(t *brokers.Topic) *int64 {
-	var n int64
-	for _, p := range t.Partitions {
-		if p.End == nil || p.Start == nil {
-			return nil
-		}
-		n += *p.End - *p.Start
-	}
-	return &n
-}
-
 // find is the broker with a name.
 func (b *book) find(name string) *booked {
 	if i := slices.IndexFunc(b.brokers, func(o *booked) bool { return o.info.Name == name }); i >= 0 {

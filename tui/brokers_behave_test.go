@@ -114,7 +114,7 @@ func TestTrends(t *testing.T) {
 		src.brokers[1].topology.Topics[0].Partitions[0].End = ptr(int64(1204 + i*20))
 		s.send(stateMsg{src.state, at})
 	}
-	if row := s.row("shipments.dead"); !strings.Contains(row, "✖ dead letters of shipments, 70 more in 16s") || !strings.Contains(row, "▅") {
+	if row := s.row("shipments.dead"); !strings.Contains(row, "✖ 190 dead letters of shipments, 70 more in 16s") || !strings.Contains(row, "▅") {
 		t.Errorf("the growing dead letters: %q", row)
 	}
 	if row := s.row("group, stable"); !strings.Contains(row, "✖ stuck: no commit for 16s") {

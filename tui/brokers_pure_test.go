@@ -54,7 +54,7 @@ func TestTopicPatternIsTheBindings(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		pattern, key := words.Draw(rt, "pattern"), plain.Draw(rt, "key")
 		re := regexp.MustCompile(topicPattern(strings.Join(pattern, ".")))
-		if want, got := topicMatches(pattern, key), re.MatchString(strings.Join(key, ".")); got != want {
+		if want, got := brokers.TopicMatches(pattern, key), re.MatchString(strings.Join(key, ".")); got != want {
 			rt.Fatalf("%v with %v: %v by %s, %v by the binding", pattern, key, got, re, want)
 		}
 	})
@@ -76,38 +76,6 @@ func TestNarrowingIsAnExpression(t *testing.T) {
 		other := rabbitMessage("", "other", "x")
 		if ok, _ := f.Match(&other); ok {
 			t.Errorf("%s takes what is sent to another queue", n.expr)
-		}
-	}
-}
-
-func TestRoutes(t *testing.T) {
-	top := &brokers.Topology{
-		Exchanges: []brokers.Exchange{{Name: "d", Type: "direct", Alternate: "alt"}, {Name: "alt", Type: "fanout"}, {Name: "h", Type: "headers"}, {Name: "odd", Type: "x-random"}, {Name: "loop", Type: "fanout"}},
-		Bindings: []brokers.Binding{
-			{Source: "d", Kind: brokers.SourceQueue, To: "q1", RoutingKey: "k"}, {Source: "alt", Kind: brokers.SourceQueue, To: "rest"},
-			{Source: "h", Kind: brokers.SourceQueue, To: "all", Arguments: brokers.Arguments{"x-match": "all", "a": "1", "b": "2"}},
-			{Source: "h", Kind: brokers.SourceQueue, To: "any", Arguments: brokers.Arguments{"x-match": "any", "a": "1", "b": "2"}},
-			{Source: "odd", Kind: brokers.SourceQueue, To: "q1"}, {Source: "loop", Kind: brokers.SourceExchange, To: "loop"},
-		}}
-	for _, c := range []struct {
-		exchange, key string
-		headers       brokers.Headers
-		want          string
-		sure          bool
-	}{
-		{"", "q1", nil, "q1", true},
-		{"d", "k", nil, "q1", true},
-		{"d", "other", nil, "rest", true},
-		{"h", "", brokers.Headers{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}, "all any", true},
-		{"h", "", brokers.Headers{{Key: "b", Value: "2"}}, "any", true},
-		{"h", "", nil, "", true},
-		{"odd", "k", nil, "", false},
-		{"loop", "k", nil, "", true},
-		{"gone", "k", nil, "", true},
-	} {
-		m := brokers.Message{Kind: brokers.RabbitMQ, Exchange: c.exchange, RoutingKey: c.key, Headers: c.headers}
-		if got, sure := routes(top, &m); strings.Join(got, " ") != c.want || sure != c.sure {
-			t.Errorf("%s %s: %v %v", c.exchange, c.key, got, sure)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package tui
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -30,7 +29,7 @@ func (p *messagesPage) audience(one *booked, m *brokers.Message) []fact {
 	case queues == nil && m.Queue != "":
 		queues, label = []string{m.Queue}, "read by"
 	case queues == nil:
-		queues, sure = routes(t, m)
+		queues, sure = t.Routes(m)
 	}
 	if len(queues) == 0 && sure {
 		return listFacts(label, []piece{{p.theme.bad, "nobody: no queue is bound for it"}}...)
@@ -126,99 +125,4 @@ func deathText(o *brokers.Origin) string {
 		text += fmt.Sprintf(", %d times", o.Count)
 	}
 	return text
-}
-
-// routes are the queues that a message goes to by the bindings; sure is false where an exchange on the way is of a type that
-// cannot be told from outside.
-func routes(t *brokers.Topology, m *brokers.Message) (queues []string, sure bool) {
-	r := router{t: t, m: m, met: map[string]bool{}, sure: true}
-	if m.Exchange == "" {
-		return []string{m.RoutingKey}, true
-	}
-	r.through(m.Exchange)
-	return r.queues, r.sure
-}
-
-type router struct {
-	t      *brokers.Topology
-	m      *brokers.Message
-	met    map[string]bool
-	queues []string
-	sure   bool
-}
-
-func (r *router) through(exchange string) {
-	i := slices.IndexFunc(r.t.Exchanges, func(x brokers.Exchange) bool { return x.Name == exchange })
-	if r.met[exchange] || i < 0 {
-		return
-	}
-	r.met[exchange] = true
-	x := &r.t.Exchanges[i]
-	taken := false
-	for j := range r.t.Bindings {
-		b := &r.t.Bindings[j]
-		if b.Source != exchange || !r.takes(x.Type, b) {
-			continue
-		}
-		taken = true
-		if b.Kind == brokers.SourceExchange {
-			r.through(b.To)
-		} else if !slices.Contains(r.queues, b.To) {
-			r.queues = append(r.queues, b.To)
-		}
-	}
-	if !taken && x.Alternate != "" {
-		r.through(x.Alternate)
-	}
-}
-
-// takes tells whether a binding of an exchange of this type takes the message.
-func (r *router) takes(kind string, b *brokers.Binding) bool {
-	switch kind {
-	case "direct":
-		return b.RoutingKey == r.m.RoutingKey
-	case "fanout":
-		return true
-	case "topic":
-		return topicMatches(strings.Split(b.RoutingKey, "."), strings.Split(r.m.RoutingKey, "."))
-	case "headers":
-		return headersMatch(b.Arguments, r.m.Headers)
-	}
-	r.sure = false
-	return false
-}
-
-// topicMatches tells whether a key matches the pattern of a topic exchange: * is one word, # any number of them.
-func topicMatches(pattern, key []string) bool {
-	for i, p := range pattern {
-		if p == "#" {
-			for n := i; n <= len(key); n++ {
-				if topicMatches(pattern[i+1:], key[n:]) {
-					return true
-				}
-			}
-			return false
-		}
-		if i >= len(key) || p != "*" && p != key[i] {
-			return false
-		}
-	}
-	return len(pattern) == len(key)
-}
-
-// headersMatch tells whether headers fulfil the arguments of a binding to a headers exchange.
-func headersMatch(args brokers.Arguments, headers brokers.Headers) bool {
-	how, _ := args["x-match"].(string)
-	all := how == "" || strings.HasPrefix(how, "all")
-	for name, want := range args {
-		if name == "x-match" || strings.HasPrefix(name, "x-") && !strings.HasSuffix(how, "-with-x") {
-			continue
-		}
-		got, there := headers.Get(name)
-		same := there && (want == nil || reflect.DeepEqual(got, want) || fmt.Sprint(got) == fmt.Sprint(want))
-		if same != all {
-			return same
-		}
-	}
-	return all
 }

@@ -48,8 +48,8 @@ func (l *factList) number(name string, n *int64, unit string) {
 // rowFacts are all that is known of a row.
 func (p *queuesPage) rowFacts(r *queueRow) []fact {
 	l := &factList{desk: p.desk}
-	if r.level != noteNone {
-		l.pieces("problem", piece{either(r.level == noteBad, p.theme.bad, p.theme.busy), clean(r.note)})
+	for _, problem := range r.problems {
+		l.pieces("problem", piece{either(problem.Grave, p.theme.bad, p.theme.busy), clean(problem.Text)})
 	}
 	switch r.kind {
 	case rowBroker:
@@ -193,7 +193,7 @@ func (p *queuesPage) queueFacts(l *factList, r *queueRow, q *brokers.Queue) {
 		}
 		l.add("dead letters", "to "+cmp.Or(*q.DeadExchange, "the default exchange")+" with "+key)
 	}
-	for _, from := range deadLettersOf(t, q.Name) {
+	for _, from := range t.DeadLettersOf(q.Name) {
 		l.add("dies here", "what "+from+" rejects, or lets expire")
 	}
 	if q.DeliveryLimit != nil && *q.DeliveryLimit >= 0 {

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +45,7 @@ type queueRow struct {
 	trend    *trend
 	note     string
 	level    noteLevel
+	problems []brokers.Problem
 	brokerOK bool
 }
 
@@ -129,87 +129,49 @@ func (b *book) queueRow(o *booked, i int) queueRow {
 	t, q := o.topology, &o.topology.Queues[i]
 	r := queueRow{id: o.info.Name + " " + queueID(q.Name), one: o, kind: rowQueue, index: i, name: q.Name, typ: cmp.Or(string(q.Type), "queue"),
 		ready: q.Ready, unacked: q.Unacked, in: q.In, out: q.Delivered, readers: q.Consumers, trend: o.trends[queueID(q.Name)]}
-	r.note, r.level = b.queueNote(o, t, q, r.trend)
+	if !r.problem(brokers.QueueProblems(t, q, past(r.trend, nil, t.At))) {
+		r.note = b.queueNote(t, q)
+	}
 	return r
 }
 
-// queueNote is the problem of a queue, or else how it stands to dead letters.
-func (b *book) queueNote(o *booked, t *brokers.Topology, q *brokers.Queue, tr *trend) (string, noteLevel) {
-	dead := deadLettersOf(t, q.Name)
-	ready := int64(0)
-	if q.Ready != nil {
-		ready = *q.Ready
+// problem has a row tell the gravest of its problems, and keeps the others for its detail.
+func (r *queueRow) problem(found []brokers.Problem) bool {
+	r.problems = found
+	if len(found) == 0 {
+		return false
 	}
+	r.note, r.level = found[0].Text, either(found[0].Grave, noteBad, noteWarn)
+	return true
+}
+
+// queueNote is how a queue without a problem stands to others.
+func (b *book) queueNote(t *brokers.Topology, q *brokers.Queue) string {
+	dead := t.DeadLettersOf(q.Name)
 	switch {
-	case q.State != "" && q.State != "running" && q.State != "idle" && q.State != "flow":
-		return "it is " + q.State, noteBad
 	case q.DeadExchange != nil && q.MessageTTL != nil: // messages wait in it for their time, and then move on
-		return "holds each for " + ago(time.Duration(*q.MessageTTL)*time.Millisecond), noteNone
-	case (len(dead) > 0 || brokers.NamedDead(q.Name)) && ready > 0:
-		text := "dead letters" + either(len(dead) > 0, " of "+some(dead), "")
-		if by, in := growthOf(tr); by > 0 {
-			return text + fmt.Sprintf(", %s more in %s", commas(int64(by)), ago(in)), noteBad
-		}
-		return text, noteWarn
+		return "holds each for " + ago(time.Duration(*q.MessageTTL)*time.Millisecond)
 	case len(dead) > 0 || brokers.NamedDead(q.Name):
-		return "for dead letters" + either(len(dead) > 0, " of "+some(dead), ""), noteNone
-	case q.Consumers != nil && *q.Consumers == 0 && ready > 0 && q.Type != brokers.StreamQueue:
-		return "nobody consumes it", noteBad
+		return "for dead letters" + either(len(dead) > 0, " of "+some(dead), "")
 	case q.Consumers != nil && *q.Consumers == 0 && q.Type != brokers.StreamQueue:
-		return "nobody consumes it", noteWarn
+		return "nobody consumes it"
 	}
 	if who := b.consumersOf(t, q); len(who) > 0 {
-		return b.signs.to + " " + some(who), noteNone
+		return b.signs.to + " " + some(who)
 	}
-	return "", noteNone
+	return ""
 }
 
-// growthOf is how much a trend has grown, and in how much time.
-func growthOf(t *trend) (float64, time.Duration) {
-	if t == nil {
-		return 0, 0
+// past is what a trend has seen.
+func past(ready, commits *trend, now time.Time) (p brokers.Past) {
+	if ready != nil {
+		by, in := ready.growth()
+		p.Grown, p.In = int64(by), in
 	}
-	return t.growth()
-}
-
-// deadLettersOf are the queues whose dead letters end in this one. Where it is consumed, or its own messages move on when
-// they die, they do not end there: it is a part of a way of trying again.
-func deadLettersOf(t *brokers.Topology, name string) []string {
-	var from []string
-	if slices.ContainsFunc(t.Queues, func(q brokers.Queue) bool {
-		return q.Name == name && (q.DeadExchange != nil || q.Consumers != nil && *q.Consumers > 0)
-	}) {
-		return nil
+	if commits != nil {
+		p.Still = now.Sub(commits.still())
 	}
-	for i := range t.Queues {
-		q := &t.Queues[i]
-		if q.DeadExchange == nil || q.Name == name {
-			continue
-		}
-		m := brokers.Message{Kind: brokers.RabbitMQ, Exchange: *q.DeadExchange, RoutingKey: q.Name}
-		if q.DeadKey != nil {
-			m.RoutingKey = *q.DeadKey
-		}
-		queues, _ := routes(t, &m)
-		if q.DeadKey == nil && *q.DeadExchange != "" { // with the key that each message has: any that is bound
-			queues = boundTo(t, *q.DeadExchange)
-		}
-		if slices.Contains(queues, name) {
-			from = append(from, q.Name)
-		}
-	}
-	return from
-}
-
-// boundTo are the queues that are bound to an exchange.
-func boundTo(t *brokers.Topology, exchange string) []string {
-	var queues []string
-	for _, b := range t.Bindings {
-		if b.Source == exchange && b.Kind == brokers.SourceQueue && !slices.Contains(queues, b.To) {
-			queues = append(queues, b.To)
-		}
-	}
-	return queues
+	return p
 }
 
 func (b *book) exchangeRow(o *booked, i int) queueRow {
@@ -223,10 +185,11 @@ func (b *book) exchangeRow(o *booked, i int) queueRow {
 	}
 	slices.Sort(to)
 	switch {
+	case r.problem(brokers.ExchangeProblems(t, x)):
 	case x.Name == "":
 		r.note = "to each queue by its name"
 	case len(to) == 0 && x.Alternate == "":
-		r.note, r.level = "unroutable: no queue is bound", either(x.In != nil && *x.In > 0, noteBad, noteWarn)
+		r.note = "nothing is bound to it"
 	case len(to) > 0:
 		r.note = b.signs.to + " " + some(to)
 	default:
@@ -238,7 +201,7 @@ func (b *book) exchangeRow(o *booked, i int) queueRow {
 func (b *book) topicRow(o *booked, i int) queueRow {
 	t := &o.topology.Topics[i]
 	r := queueRow{id: o.info.Name + " " + topicID(t.Name), one: o, kind: rowTopic, index: i, name: t.Name, typ: plural(len(t.Partitions), "partition"),
-		ready: holdsOf(t), trend: o.trends[topicID(t.Name)]}
+		ready: t.Records(), trend: o.trends[topicID(t.Name)]}
 	if in, ok := o.rates[topicID(t.Name)]; ok {
 		r.in = &in
 	}
@@ -250,19 +213,8 @@ func (b *book) topicRow(o *booked, i int) queueRow {
 	}
 	n := int64(len(groups))
 	r.readers = &n
-	trouble := t.Trouble
-	for _, p := range t.Partitions {
-		switch {
-		case trouble != "":
-		case p.Trouble != "":
-			trouble = fmt.Sprintf("partition %d: %s", p.ID, p.Trouble)
-		case p.Leader < 0:
-			trouble = fmt.Sprintf("partition %d has no leader", p.ID)
-		}
-	}
 	switch {
-	case trouble != "":
-		r.note, r.level = trouble, noteBad
+	case r.problem(brokers.TopicProblems(t)):
 	case len(groups) > 0:
 		r.note = b.signs.to + " " + some(groups)
 	case t.Compacted:
@@ -270,9 +222,6 @@ func (b *book) topicRow(o *booked, i int) queueRow {
 	}
 	return r
 }
-
-// stuckAfter is how long a group with a lag may commit nothing before it counts as stuck.
-const stuckAfter = 10 * time.Second
 
 func (b *book) groupRow(o *booked, i int) queueRow {
 	g := &o.topology.Groups[i]
@@ -282,32 +231,17 @@ func (b *book) groupRow(o *booked, i int) queueRow {
 	if out, ok := o.rates[groupID(g.Name)]; ok {
 		r.out = &out
 	}
-	lag := int64(0)
-	if g.Lag != nil {
-		lag = *g.Lag
+	if r.problem(brokers.GroupProblems(g, past(nil, o.trends[commitsOf(groupID(g.Name))], o.topology.At))) {
+		return r
 	}
-	commits := o.trends[commitsOf(groupID(g.Name))]
-	still := time.Duration(0)
-	if commits != nil {
-		still = o.topology.At.Sub(commits.still())
+	var who []string
+	for j := range g.Members {
+		if name := b.memberName(g, &g.Members[j]); !slices.Contains(who, name) {
+			who = append(who, name)
+		}
 	}
-	switch {
-	case g.Trouble != "":
-		r.note, r.level = g.Trouble, noteBad
-	case lag > 1 && members == 0:
-		r.note, r.level = "nobody is in it, and "+plural(lag, "record")+" wait", noteBad
-	case lag > 1 && still >= stuckAfter:
-		r.note, r.level = "stuck: no commit for "+ago(still), noteBad
-	default:
-		var who []string
-		for j := range g.Members {
-			if name := b.memberName(g, &g.Members[j]); !slices.Contains(who, name) {
-				who = append(who, name)
-			}
-		}
-		if len(who) > 0 {
-			r.note = b.signs.to + " " + some(who)
-		}
+	if len(who) > 0 {
+		r.note = b.signs.to + " " + some(who)
 	}
 	return r
 }
