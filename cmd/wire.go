@@ -62,10 +62,14 @@ func wire(ctx context.Context, p *runner.Project, want string) (session.Launch, 
 
 // brokerClient is the one list of the clients of brokers that there are.
 func brokerClient(spec session.BrokerSpec) (brokers.Broker, error) {
-	if spec.Kind == brokers.Kafka {
-		return kafka.New(kafka.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, Dial: spec.Dial})
+	trust, err := spec.TLS.Config()
+	if err != nil {
+		return nil, err
 	}
-	return rabbitmq.New(rabbitmq.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, Management: spec.Management, Dial: spec.Dial})
+	if spec.Kind == brokers.Kafka {
+		return kafka.New(kafka.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, TLS: trust, Dial: spec.Dial})
+	}
+	return rabbitmq.New(rabbitmq.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, TLS: trust, Management: spec.Management, Dial: spec.Dial})
 }
 
 // wiring joins the runtimes of one session: each finds the services of the others.

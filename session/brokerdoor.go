@@ -104,7 +104,10 @@ func (s *Session) serveAddBroker(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Session) addBroker(b runner.BrokerSettings) (*desk, error) {
-	spec, err := BrokerAt(b.Name, b.URL)
+	s.mu.Lock()
+	dir := s.project.Dir
+	s.mu.Unlock()
+	spec, err := BrokerAt(b.Name, b.URL, dir)
 	if err != nil {
 		return nil, &runner.Error{Kind: runner.ErrUsage, Msg: err.Error()}
 	}

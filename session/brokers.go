@@ -25,6 +25,7 @@ type BrokerSpec struct {
 	URL     string // amqp://user:password@host:port/vhost, kafka://host:port
 	// Management is the root of RabbitMQ's management API; empty where there is none.
 	Management string
+	TLS        BrokerTLS
 	// Dial connects to what the URL and the broker itself call host:port; nil dials directly.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -94,7 +95,7 @@ func (s *Session) useBrokers(p *runner.Project) error {
 
 // same tells whether both lead to the same broker in the same way.
 func (b BrokerSpec) same(other BrokerSpec) bool {
-	return b.Name == other.Name && b.Kind == other.Kind && b.Service == other.Service && b.Own == other.Own && b.URL == other.URL && b.Management == other.Management
+	return b.Name == other.Name && b.Kind == other.Kind && b.Service == other.Service && b.Own == other.Own && b.URL == other.URL && b.Management == other.Management && b.TLS == other.TLS
 }
 
 func (d *desk) close() {
@@ -115,7 +116,7 @@ func (s *Session) brokerSpecs(p *runner.Project) ([]BrokerSpec, error) {
 		}
 	}
 	for i, b := range p.Settings.Brokers {
-		spec, err := BrokerAt(b.Name, b.URL)
+		spec, err := BrokerAt(b.Name, b.URL, p.Dir)
 		if err != nil {
 			return nil, &runner.Error{Kind: runner.ErrUsage, Msg: fmt.Sprintf("%s: %v", p.Place("x-msdev", "brokers", strconv.Itoa(i)), err)}
 		}
@@ -124,27 +125,37 @@ func (s *Session) brokerSpecs(p *runner.Project) ([]BrokerSpec, error) {
 	return specs, nil
 }
 
-// BrokerAt is a broker outside of the project, by its URL: amqp, amqps, kafka or kafkas. A query of management=http://host:15672
-// tells where the management API of a RabbitMQ is.
-func BrokerAt(name, address string) (BrokerSpec, error) {
-	scheme, rest, _ := strings.Cut(address, "://")
+// BrokerAt is a broker outside of the project, by its URL: amqp, amqps, kafka or kafkas. In its query, management=http://host:15672 tells
+// where the management API of a RabbitMQ is, and cacertfile, certfile, keyfile and server_name_indication are those of BrokerTLS; relative
+// files are the folder's.
+func BrokerAt(name, address, dir string) (BrokerSpec, error) {
 	spec := BrokerSpec{Name: name, URL: address}
+	scheme, rest, _ := strings.Cut(address, "://")
 	switch scheme {
 	case "kafka", "kafkas":
 		spec.Kind = brokers.Kafka
 	case "amqp", "amqps":
 		spec.Kind = brokers.RabbitMQ
-		if at := strings.LastIndex(rest, "?"); at >= 0 {
-			if q, err := url.ParseQuery(rest[at+1:]); err == nil && q.Has("management") {
-				spec.Management = q.Get("management")
-				q.Del("management")
-				spec.URL = strings.TrimSuffix(scheme+"://"+rest[:at+1]+q.Encode(), "?")
-			}
-		}
 	default:
 		return spec, fmt.Errorf("the url of broker %q names no broker\nIt begins with amqp://, amqps://, kafka:// or kafkas://.", name)
 	}
-	spec.Name = cmp.Or(name, rest)
+	place, query, _ := strings.Cut(rest, "?")
+	spec.Name = cmp.Or(name, place[strings.LastIndexByte(place, '@')+1:]) // without the password
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return spec, fmt.Errorf("the url of broker %q has a query that is not well-formed\nIt reads ?name=value&name=value, with %%26 for & and %%3f for ? in a value.", spec.Name)
+	}
+	spec.TLS = takeTLS(q, dir)
+	if spec.Kind == brokers.RabbitMQ {
+		spec.Management = q.Get("management")
+		q.Del("management")
+	}
+	if spec.URL = scheme + "://" + place; len(q) > 0 {
+		spec.URL += "?" + q.Encode()
+	}
+	if spec.TLS != (BrokerTLS{}) && !strings.HasSuffix(scheme, "s") {
+		return spec, fmt.Errorf("the url of broker %q names certificates, but %s:// is not over TLS\nWrite %ss://.", spec.Name, scheme, scheme)
+	}
 	return spec, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"msdev/brokers"
@@ -88,11 +89,34 @@ func TestBrokerSpecs(t *testing.T) {
 }
 
 func TestBrokerAt(t *testing.T) {
-	if _, err := BrokerAt("x", "http://example.com"); err == nil {
-		t.Error("http is no broker")
+	for address, want := range map[string]BrokerSpec{
+		"amqp://h:5672/v?heartbeat=5&management=http%3A%2F%2Fh%3A15672": {Name: "h:5672/v", Kind: brokers.RabbitMQ, URL: "amqp://h:5672/v?heartbeat=5", Management: "http://h:15672"},
+		"amqps://me:secret@h?cacertfile=ca.pem&certfile=/c.pem&keyfile=k.pem&server_name_indication=mq": {Name: "h", Kind: brokers.RabbitMQ, URL: "amqps://me:secret@h",
+			TLS: BrokerTLS{CA: "/project/ca.pem", Cert: "/c.pem", Key: "/project/k.pem", ServerName: "mq"}},
+		"kafkas://me:x@one:1,two:2?sasl=plain&cacertfile=/ca.pem": {Name: "one:1,two:2", Kind: brokers.Kafka, URL: "kafkas://me:x@one:1,two:2?sasl=plain", TLS: BrokerTLS{CA: "/ca.pem"}},
+	} {
+		if b, err := BrokerAt("", address, "/project"); err != nil || !b.same(want) {
+			t.Errorf("%s is %+v, %v", address, b, err)
+		}
 	}
-	b, err := BrokerAt("", "amqp://h:5672/v?heartbeat=5&management=http%3A%2F%2Fh%3A15672")
-	if err != nil || b.URL != "amqp://h:5672/v?heartbeat=5" || b.Management != "http://h:15672" {
-		t.Errorf("%+v, %v", b, err)
+	for _, wrong := range []string{"http://example.com", "amqp://h?%zz", "kafka://h?cacertfile=/ca.pem"} {
+		if _, err := BrokerAt("x", wrong, "/"); err == nil || !strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
+
+func TestBrokerTLSNamesTheFileThatIsWrong(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []BrokerTLS{{CA: "/nowhere.pem"}, {CA: empty}, {Cert: empty}, {Cert: empty, Key: "/nowhere.pem"}} {
+		if _, err := wrong.Config(); err == nil || !strings.Contains(err.Error(), ".pem") {
+			t.Errorf("%+v: %v", wrong, err)
+		}
+	}
+	if c, err := (BrokerTLS{}).Config(); c != nil || err != nil {
+		t.Errorf("without settings it is %v, %v", c, err)
 	}
 }

@@ -29,7 +29,11 @@ func one(ctx context.Context, admin *kadm.Client, name string) (brokers.Group, e
 	if g.described, err = admin.DescribeGroups(ctx, name); err != nil {
 		return brokers.Group{}, err
 	}
-	if d := g.described[name]; d.Err != nil || d.State == "Dead" {
+	d := g.described[name]
+	if isElecting(d.Err) { // it is not known to be empty
+		return brokers.Group{}, d.Err
+	}
+	if d.Err != nil || d.State == "Dead" {
 		g.modern, _ = admin.DescribeConsumerGroups(ctx, name) // older brokers have none
 	}
 	return g.group(name, nil), nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
@@ -163,7 +164,8 @@ func (b *Broker) client(more ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(slices.Concat(b.base, more)...)
 }
 
-// ask runs f with the connection for questions, and remembers whether the cluster answers.
+// ask runs f with the connection for questions, and remembers whether the cluster answers. It runs f again while there is no
+// coordinator.
 func (b *Broker) ask(ctx context.Context, f func(ctx context.Context, admin *kadm.Client) error) error {
 	b.mu.Lock()
 	if b.closed {
@@ -183,11 +185,32 @@ func (b *Broker) ask(ctx context.Context, f func(ctx context.Context, admin *kad
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	err := f(limited, admin)
+	for isElecting(err) && pause(limited, settlePoll) {
+		err = f(limited, admin)
+	}
 	if err != nil && ctx.Err() == nil && isDown(err) {
 		err = fmt.Errorf("broker %q cannot be reached: %w\nIs it running? Its address: %s", b.o.Name, err, b.known.Address)
 		b.remember(func(i *brokers.Info) { i.Trouble = err.Error() })
 	}
 	return err
+}
+
+// isElecting tells that a group has no coordinator yet: a fresh cluster makes the topic of offsets when it is first asked for one, and
+// one that starts loads it.
+func isElecting(err error) bool {
+	return errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
+}
+
+// pause waits, and tells whether it did so before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // isDown tells whether the cluster did not answer, rather than that it said no.

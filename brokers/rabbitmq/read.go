@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -156,7 +157,7 @@ func (b *Broker) streamEnd(ctx context.Context, c *conn, queue string) (int64, e
 
 // consumed hands on what a stream holds from start on, until f answers false or the stream is silent.
 func (b *Broker) consumed(ctx context.Context, c *conn, queue string, start any, f func([]brokers.Message) bool) error {
-	buf := newBuffer(0)
+	buf := newBuffer(math.MaxInt) // what is unacknowledged is bounded by the prefetch, and nothing of it may be dropped
 	ch, err := c.channel(ctx, func(ch *channel) { ch.content, ch.idle = buf.add, buf.arrived })
 	if err != nil {
 		return err

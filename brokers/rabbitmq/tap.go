@@ -27,17 +27,23 @@ const (
 	streamPrefetch = 200
 )
 
-// A buffer holds what came in until the receiver takes it. It drops rather than letting the broker wait.
+// A buffer holds what came in until the receiver takes it. When it is full, it lets what comes wait in the tap's queue for as long as
+// a receiver may be busy with what it took, and then drops.
 type buffer struct {
 	limit int
 	wake  chan struct{} // something came
 
-	mu    sync.Mutex
-	items []content
-	bytes int
-	lost  int64
-	ends  []mark
+	mu      sync.Mutex
+	items   []content
+	bytes   int
+	lost    int64
+	ends    []mark
+	room    chan struct{} // closed when it is emptied
+	stalled bool          // nothing was taken for longer than fullWait
 }
+
+// fullWait is how long a full buffer waits for its receiver. The tap's queue drops by itself, so that no publisher waits.
+const fullWait = time.Second
 
 // A mark says when the items before end had arrived.
 type mark struct {
@@ -49,19 +55,40 @@ func newBuffer(limit int) *buffer {
 	if limit <= 0 {
 		limit = defaultBuffer
 	}
-	return &buffer{limit: limit, wake: make(chan struct{}, 1)}
+	return &buffer{limit: limit, wake: make(chan struct{}, 1), room: make(chan struct{})}
 }
 
 func (b *buffer) add(c *content) {
 	cost := len(c.body) + len(c.properties) + contentCost
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.bytes > 0 && b.bytes+cost > b.limit {
+	if b.full(cost) && !b.stalled {
+		b.awaitRoom()
+	}
+	if b.full(cost) {
 		b.lost++
 		return
 	}
 	b.bytes += cost
 	b.items = append(b.items, *c)
+}
+
+func (b *buffer) full(cost int) bool { return b.bytes > 0 && b.bytes+cost > b.limit }
+
+// awaitRoom returns when the receiver took what there was, or does not. b.mu is held before and after.
+func (b *buffer) awaitRoom() {
+	room := b.room
+	b.mu.Unlock()
+	b.arrived()
+	timer := time.NewTimer(fullWait)
+	defer timer.Stop()
+	select {
+	case <-room:
+		b.mu.Lock()
+	case <-timer.C:
+		b.mu.Lock()
+		b.stalled = true
+	}
 }
 
 // arrived is called when all that came at once was added.
@@ -89,7 +116,9 @@ func (b *buffer) take(t *taken) {
 	clear(t.items)
 	b.items, t.items = t.items[:0], b.items
 	b.ends, t.ends = t.ends[:0], b.ends
-	t.lost, b.lost, b.bytes = b.lost, 0, 0
+	t.lost, b.lost, b.bytes, b.stalled = b.lost, 0, 0, false
+	close(b.room)
+	b.room = make(chan struct{})
 }
 
 // tap is one Tap call.
@@ -152,6 +181,11 @@ func (t *tap) session(ctx context.Context) (worked bool, err error) {
 	if t.plan == nil {
 		if t.plan, err = t.b.plan(ctx, c, t.from, t.o); err != nil {
 			return false, err
+		}
+	}
+	if t.gap != nil && t.plan.renew != nil {
+		if want, err := t.plan.renew(ctx); err == nil { // else those from before
+			t.plan.bindings = want
 		}
 	}
 	if t.plan.firehose && (!t.traced || t.gap != nil) {
@@ -249,13 +283,20 @@ func (t *tap) rebind(ctx context.Context, ch *channel, queue string, bound map[s
 	return nil
 }
 
-// pump hands on what comes until the connection or ctx ends.
+// pump hands on what comes until the connection or ctx ends. The bindings are looked at beside it, as an answer of the broker may take
+// longer than the buffer lasts.
 func (t *tap) pump(ctx context.Context, c *conn, ch *channel, bound map[string]tapBinding, canceled <-chan struct{}) error {
-	var renew <-chan time.Time
+	followed := make(chan error, 1)
 	if t.plan.renew != nil {
-		tick := time.NewTicker(renewEvery) // RabbitMQ tells nobody of new bindings
-		defer tick.Stop()
-		renew = tick.C
+		ctx, cancel := context.WithCancel(ctx)
+		var work sync.WaitGroup
+		work.Go(func() {
+			if err := t.follow(ctx, c, bound); err != nil {
+				followed <- err
+			}
+		})
+		defer work.Wait()
+		defer cancel()
 	}
 	for {
 		select {
@@ -265,10 +306,8 @@ func (t *tap) pump(ctx context.Context, c *conn, ch *channel, bound map[string]t
 			if err := t.pass(ch); err != nil {
 				return err
 			}
-		case <-renew:
-			if err := t.renew(ctx, c, ch, bound); err != nil {
-				return err
-			}
+		case err := <-followed:
+			return err
 		case <-canceled:
 			return fmt.Errorf("the broker ended the tap of %s", t.from)
 		case <-ch.over:
@@ -277,14 +316,47 @@ func (t *tap) pump(ctx context.Context, c *conn, ch *channel, bound map[string]t
 	}
 }
 
-// renew follows the bindings. What cannot be listed now, or is gone again, is looked at the next time.
-func (t *tap) renew(ctx context.Context, c *conn, ch *channel, bound map[string]tapBinding) error {
-	want, err := t.plan.renew(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // the tap itself works
+// follow keeps the bindings those that are wanted, until ctx or the connection ends. What cannot be listed now, or is gone again, is
+// looked at the next time.
+func (t *tap) follow(ctx context.Context, c *conn, bound map[string]tapBinding) error {
+	tick := time.NewTicker(renewEvery) // RabbitMQ tells nobody of new bindings
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.done:
+			return nil // the tap's channel says why
+		case <-tick.C:
+		}
+		want, err := t.plan.renew(ctx)
+		if err != nil || same(bound, want) {
+			continue
+		}
+		t.plan.bindings = want
+		if err := t.renew(ctx, c, bound, want); err != nil && ctx.Err() == nil {
+			return err
+		}
 	}
-	t.plan.bindings = want
-	side, err := c.channel(ctx, nil) // a refused binding must not end the tap's channel
+}
+
+// same tells whether all that is wanted is bound, and nothing else but the tap's queue itself.
+func same(bound map[string]tapBinding, want []tapBinding) bool {
+	wanted := map[string]bool{"": true}
+	for _, w := range want {
+		wanted[w.id()] = true
+	}
+	for id := range wanted {
+		if _, there := bound[id]; !there {
+			return false
+		}
+	}
+	return len(wanted) == len(bound)
+}
+
+// renew makes the bindings those that are wanted, on a channel of its own: a refused one must not end the tap's.
+func (t *tap) renew(ctx context.Context, c *conn, bound map[string]tapBinding, want []tapBinding) error {
+	side, err := c.channel(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -118,10 +118,11 @@ func (ch publishing) complete() *Error {
 	return nil
 }
 
-// fed tells whether the message went to a queue with consumers and a backlog.
+// fed tells whether the message went to a queue with consumers and a backlog that has no end of its own: who bounds a queue, and has it
+// drop, wants nobody to wait for its consumers.
 func (p *publication) fed() bool {
 	for _, q := range p.queues {
-		if q.depth.Load() > pageDepth && q.watched.Load() {
+		if q.depth.Load() > pageDepth && q.watched.Load() && !q.set.drops() {
 			return true
 		}
 	}

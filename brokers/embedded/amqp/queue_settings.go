@@ -101,6 +101,11 @@ func parseSettings(name string, args wire.Table) (settings, *Error) {
 	return s, r.err
 }
 
+// drops tells whether the queue has a limit, beyond which its oldest messages go.
+func (s *settings) drops() bool {
+	return s.kind == classicQueue && s.overflow == dropHead && (s.maxLength >= 0 || s.maxBytes >= 0)
+}
+
 // argReader reads typed arguments and keeps the first error.
 type argReader struct {
 	name string
