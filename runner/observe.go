@@ -39,6 +39,9 @@ func (s *Supervisor) snapshot(runtime string, now Observed) {
 	}
 	s.view.Seen[runtime] = Observed{Instances: map[string]Instance{}, Networks: orEmpty(now.Networks), Volumes: orEmpty(now.Volumes), Images: orEmpty(now.Images)}
 	for id, in := range now.Instances {
+		if s.past[id] {
+			continue
+		}
 		old, known := before.Instances[id]
 		s.view.Seen[runtime].Instances[id] = in
 		switch {
@@ -91,6 +94,9 @@ func describe(in Instance) string {
 func (s *Supervisor) saw(runtime string, in Instance) {
 	seen, ok := s.view.Seen[runtime]
 	if !ok { // before the first look: the look will tell
+		return
+	}
+	if s.past[in.ID] {
 		return
 	}
 	old := seen.Instances[in.ID]

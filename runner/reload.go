@@ -242,6 +242,7 @@ func (r *Reloader) work(ctx context.Context, l *lane) {
 func (r *Reloader) settle(ctx context.Context, l *lane, c Change, entry Reload) {
 	r.mu.Lock()
 	newer := l.newer
+	l.newer = true // what comes from now on is a change of its own
 	if newer && entry.Result != ReloadDone {
 		entry.Result, entry.Error, entry.Hint = ReloadSuperseded, "", ""
 	}

@@ -37,6 +37,7 @@ type Supervisor struct {
 	looked      map[string]bool               // by runtime: its first look is done
 	pending     []*pending
 	probes      map[string]*prober // by instance
+	past        map[string]bool    // instances that our own actions have removed: what a runtime still tells of them is late
 	justStarted map[string]bool    // by instance: its start is dated by this machine's clock, and will be by the engine's
 	follows     *follows
 	last        map[string]note // by service: the last thing that happened
@@ -67,7 +68,7 @@ func NewSupervisor(runtimes []Runtime, j *journal.Journal, o SupervisorOptions) 
 		runtimes: map[string]Runtime{}, journal: j, options: o,
 		turn: make(chan func()), asks: make(chan func()), over: make(chan struct{}),
 		specs: map[string]*Spec{}, epochs: map[string]uint64{}, cancels: map[string]context.CancelFunc{}, progress: map[string]string{},
-		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]*prober{}, justStarted: map[string]bool{}, stats: gauges{last: map[string]Stat{}},
+		lost: map[string]error{}, looked: map[string]bool{}, probes: map[string]*prober{}, past: map[string]bool{}, justStarted: map[string]bool{}, stats: gauges{last: map[string]Stat{}},
 		last: map[string]note{}, waits: map[string]Wait{},
 		view: View{Specs: o.Specs, Resources: o.Resources, Goals: map[string]Goal{}, Memories: map[string]Memory{}, Seen: map[string]Observed{},
 			Healthy: map[string]bool{}, Busy: map[string]bool{}, Stuck: map[string]bool{}},

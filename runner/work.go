@@ -63,12 +63,21 @@ func (s *Supervisor) finish(ctx context.Context, a Action, seen []Observation, e
 	s.done(a, seen, took)
 }
 
+// mostPast bounds how many removed instances are remembered.
+const mostPast = 1000
+
 // land takes in what an action changed.
 func (s *Supervisor) land(ctx context.Context, a Action, seen []Observation) {
 	id := a.ID()
 	delete(s.cancels, id)
 	delete(s.progress, a.Service)
 	for _, o := range seen { // while it is still Busy, so that what it removed is known to be our own doing
+		if o.Gone != "" {
+			if len(s.past) == mostPast {
+				clear(s.past) // they are long gone
+			}
+			s.past[o.Gone] = true
+		}
 		s.observe(ctx, a.Runtime, o)
 	}
 	delete(s.view.Busy, id)

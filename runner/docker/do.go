@@ -211,7 +211,7 @@ func (r *Runtime) create(ctx context.Context, s types.ServiceConfig, a runner.Ac
 	about := subject{service: s.Name, what: "container", name: name}
 	made, err := r.makeContainer(ctx, s, a, name, report)
 	if err != nil {
-		return nil, err
+		return undone(made.ID), err
 	}
 	if a.Replaces == "" {
 		return []runner.Observation{{Instance: &made}}, nil
@@ -219,14 +219,14 @@ func (r *Runtime) create(ctx context.Context, s types.ServiceConfig, a runner.Ac
 	seen := []runner.Observation{{Gone: a.Replaces}}
 	old := runner.Action{Op: runner.OpStop, Service: s.Name, Instance: a.Replaces, Timeout: a.Timeout}
 	if err := r.stop(ctx, old); err != nil && !errdefs.IsNotFound(err) && !alreadySo(err) {
-		return nil, r.discard(ctx, made.ID, r.explain(err, about))
+		return undone(made.ID), r.discard(ctx, made.ID, r.explain(err, about))
 	}
 	_, err = r.api.ContainerRemove(ctx, a.Replaces, client.ContainerRemoveOptions{Force: true, RemoveVolumes: a.Volumes})
 	if underRemoval(err) {
 		err = r.removed(ctx, a.Replaces)
 	}
 	if err != nil && !errdefs.IsNotFound(err) {
-		return nil, r.discard(ctx, made.ID, r.explain(err, about))
+		return undone(made.ID), r.discard(ctx, made.ID, r.explain(err, about))
 	}
 	r.known.forget(a.Replaces)
 	if _, err := r.api.ContainerRename(ctx, made.ID, client.ContainerRenameOptions{NewName: name}); err != nil {
@@ -236,6 +236,14 @@ func (r *Runtime) create(ctx context.Context, s types.ServiceConfig, a runner.Ac
 		made = in
 	}
 	return append(seen, runner.Observation{Instance: &made}), nil
+}
+
+// undone tells that a container came to nothing, where one was made.
+func undone(id string) []runner.Observation {
+	if id == "" {
+		return nil
+	}
+	return []runner.Observation{{Gone: id}}
 }
 
 // discard removes a container that came to nothing, and passes on why.
@@ -250,7 +258,8 @@ func (r *Runtime) discard(ctx context.Context, id string, cause error) error {
 	return cause
 }
 
-// makeContainer makes the container of an instance, under a name of its own while the one that it replaces is there.
+// makeContainer makes the container of an instance, under a name of its own while the one that it replaces is there. Beside an
+// error, the instance has the id of a container that came to nothing.
 func (r *Runtime) makeContainer(ctx context.Context, s types.ServiceConfig, a runner.Action, name string, report func(runner.Progress)) (runner.Instance, error) {
 	about := subject{service: s.Name, what: "container", name: name}
 	spec, err := r.specOf(ctx, s, a)
@@ -285,7 +294,7 @@ func (r *Runtime) makeContainer(ctx context.Context, s types.ServiceConfig, a ru
 	for _, e := range spec.later {
 		_, err := r.api.NetworkConnect(ctx, e.network, client.NetworkConnectOptions{Container: res.ID, EndpointConfig: e.settings})
 		if err != nil {
-			return runner.Instance{}, r.discard(ctx, res.ID, r.explain(err, about))
+			return runner.Instance{ID: res.ID}, r.discard(ctx, res.ID, r.explain(err, about))
 		}
 	}
 	return r.made(res.ID, name, spec), nil

@@ -81,9 +81,8 @@ func (r *Runtime) swap(ctx context.Context, a runner.Action, old *instance) ([]r
 		err = r.untilReady(ctx, in)
 	}
 	if err != nil {
-		_, failed := r.remove(context.WithoutCancel(ctx), in)
-		seen := r.rollBack(old, in)
-		return seen, cmp.Or(failed, err)
+		seen, failed := r.remove(context.WithoutCancel(ctx), in)
+		return append(seen, r.rollBack(old, in)...), cmp.Or(failed, err)
 	}
 	versions := r.move(old, in)
 	if versions == nil { // the old one has ended by itself: the new one takes its addresses
