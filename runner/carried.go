@@ -175,14 +175,6 @@ func (c *carried) brought(in Instance, place string, paths []string, was watch.S
 	c.touch()
 }
 
-// lost notes that what was brought to a place of an instance is not there any more.
-func (c *carried) lost(in Instance, place string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.instance(in).Brought, place)
-	c.touch()
-}
-
 // instance is what is known of an instance. c.mu is held.
 func (c *carried) instance(in Instance) *carriedInstance {
 	known := c.state.Instances[in.ID]

@@ -28,7 +28,6 @@ type Trigger struct {
 	binds         []string   // paths of the host that the container sees already
 	skip          []string   // names that an initial sync leaves out
 	built         bool       // what it watches goes into the image when that is built
-	fleeting      bool       // it brings files to where nothing outlives the run of a container
 }
 
 // Reaction is what is to be done in one service because files changed: sync first, then exec or restart; a rebuild brings a new
@@ -64,6 +63,10 @@ func (p *Project) Develop() (*Develop, error) {
 					trigger.Place, p.show(t.Path), name))
 				continue
 			}
+			if syncs(t.Action) && inMemory(s, t.Target) {
+				d.Warnings = append(d.Warnings, fmt.Sprintf("%s: a tmpfs is mounted at %s in %s, into which engines copy no files: what changes in %s does not get there.",
+					trigger.Place, t.Target, name, p.show(t.Path)))
+			}
 			d.Triggers = append(d.Triggers, trigger)
 		}
 	}
@@ -95,7 +98,7 @@ func (t *Trigger) settle(s types.ServiceConfig, number int) {
 		"Dockerfile", "compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml",
 		"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
 	}
-	t.built, t.fleeting = inContext(s.Build, t.Path), inMemory(s, t.Target)
+	t.built = inContext(s.Build, t.Path)
 	if s.Build != nil {
 		if filepath.IsAbs(s.Build.Context) {
 			t.Tree.Ignore = append(t.Tree.Ignore, watch.DockerIgnore(s.Build.Context, s.Build.Dockerfile))

@@ -1,6 +1,9 @@
 package runner
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Error is a failure that a user can do something about: one sentence that names the file, line or service, and the way
 // out on a line of its own.
@@ -34,3 +37,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrSuperseded says that another command changed the goal before it was reached.
+var ErrSuperseded = errors.New("another command came before this one was done")

@@ -14,8 +14,10 @@ import (
 // Reloader brings changed files into what runs. Each service has a lane of its own, in which a newer change calls an older one
 // off and takes its place. What runs is left alone until something new has been built.
 type Reloader struct {
+	// BuildLimit is how long a build may take before it counts as hung. It is set before Run.
+	BuildLimit time.Duration
+
 	sup   *Supervisor
-	limit time.Duration
 	lanes chan *lane    // lanes that have something to do
 	over  chan struct{} // closed when Run has ended
 	dir   string        // of the project, which names of files are told from
@@ -37,13 +39,13 @@ type Reloader struct {
 	prepared  map[string]bool // instances that were given what they lacked since watching began
 }
 
-// buildLimit is how long a build may take before it counts as hung.
+// buildLimit is the limit where nobody sets another one.
 const buildLimit = 10 * time.Minute
 
 // NewReloader returns the reloader of a supervisor, which shows from then on what is reloaded. It does nothing before Run. apart is a
 // folder that msdev itself writes to, wherever it lies.
 func NewReloader(sup *Supervisor, dir, apart string) *Reloader {
-	r := &Reloader{sup: sup, dir: dir, apart: apart, limit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{},
+	r := &Reloader{sup: sup, dir: dir, apart: apart, BuildLimit: buildLimit, lanes: make(chan *lane), over: make(chan struct{}), byName: map[string]*lane{}, watched: map[string]bool{}, turns: map[string]chan struct{}{},
 		carried: newCarried(apart), suspects: map[string]bool{}, suspected: make(chan struct{}, 1), prepared: map[string]bool{}}
 	sup.reloads = r
 	return r
@@ -217,6 +219,7 @@ func (r *Reloader) release() {
 func (r *Reloader) work(ctx context.Context, l *lane) {
 	for {
 		r.mu.Lock()
+		l.retry()
 		l.now, l.next, l.newer, l.step = l.next, nil, false, stepWait
 		if l.now == nil {
 			l.step = ""
@@ -250,7 +253,7 @@ func (r *Reloader) settle(ctx context.Context, l *lane, c Change, entry Reload) 
 		l.history = append([]Reload{entry}, l.history[:min(len(l.history), keptReloads-1)]...)
 	}
 	if !newer && entry.Result == ReloadFailed && entry.unsynced {
-		l.owed = &Change{Service: c.Service, Files: c.Files, Restart: c.Restart, Sync: c.Sync, Exec: c.Exec}
+		l.owe(c)
 	}
 	r.mu.Unlock()
 	if !newer {
@@ -339,7 +342,7 @@ func (r *Reloader) bring(ctx context.Context, l *lane, c Change, e Reload) Reloa
 		goal := seen.goal
 		goal.NoBuild = true
 		e.How = HowRestart
-		err := r.sup.Do(ctx, Request{Goals: map[string]Goal{c.Service: goal}, Cycle: []string{c.Service}, Scope: []string{c.Service}, Wait: true})
+		err := r.sup.Do(ctx, Request{Goals: map[string]Goal{c.Service: goal}, Cycle: []string{c.Service}, Scope: []string{c.Service}, Wait: true, Joins: true})
 		if err != nil {
 			return e.failed(err)
 		}
@@ -360,7 +363,7 @@ func (r *Reloader) again(ctx context.Context, l *lane, c Change, seen sight, e R
 	}
 	r.enter(l, stepBuild)
 	e.How = HowRestart
-	if err := r.sup.Do(ctx, Request{Goals: goals, Scope: []string{c.Service}, Wait: true}); err != nil {
+	if err := r.sup.Do(ctx, Request{Goals: goals, Scope: []string{c.Service}, Wait: true, Joins: true}); err != nil {
 		return e.failed(err)
 	}
 	return e.done()
@@ -446,13 +449,13 @@ func (r *Reloader) build(ctx context.Context, l *lane, c Change, seen sight) err
 		return ctx.Err()
 	}
 	r.enter(l, stepBuild)
-	bctx, cancel := context.WithTimeout(ctx, r.limit)
+	bctx, cancel := context.WithTimeout(ctx, r.BuildLimit)
 	defer cancel()
 	a := Action{Op: OpBuild, Runtime: seen.spec.Runtime, Service: c.Service, Name: seen.spec.Image, Previous: c.Previous}
 	err := r.sup.Carry(bctx, a)
 	r.written(ctx, l)
 	if errors.Is(bctx.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-		return &Error{Kind: ErrFailed, Service: c.Service, Err: err, Msg: fmt.Sprintf("the build of service %q was ended, as it took longer than %s", c.Service, r.limit),
+		return &Error{Kind: ErrFailed, Service: c.Service, Err: err, Msg: fmt.Sprintf("the build of service %q was ended, as it took longer than %s", c.Service, r.BuildLimit),
 			Hint: "What ran before goes on. What the build wrote is among the logs of the service on the screen."}
 	}
 	return err

@@ -59,7 +59,7 @@ func (w *watchPlan) restarts(service string) []string {
 
 // early tells whether changes of a place can be brought in before an instance starts.
 func (p *place) early() bool {
-	return p.trigger != nil && !p.trigger.fleeting && (p.trigger.Action == types.WatchActionSync || p.trigger.Action == types.WatchActionSyncRestart)
+	return p.trigger != nil && (p.trigger.Action == types.WatchActionSync || p.trigger.Action == types.WatchActionSyncRestart)
 }
 
 // leavesOut tells whether a difference is none that anything is to be done about.
@@ -151,11 +151,6 @@ func (r *Reloader) prepare(ctx context.Context, rt Runtime, in Instance) {
 	syncer, ok := rt.(Syncer)
 	if watcher == nil || !ok || in.Alive() || !r.mayPrepare(in.Service) {
 		return
-	}
-	for _, p := range plan.places(in.Service) {
-		if p.trigger != nil && p.trigger.fleeting {
-			r.carried.lost(in, p.name)
-		}
 	}
 	c := r.lacking(ctx, rt, in, plan, watcher, false, func(p place) bool { return p.early() })
 	c.Sync = slices.DeleteFunc(c.Sync, func(f SyncFile) bool { // an instance that does not run keeps what it has

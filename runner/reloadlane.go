@@ -57,7 +57,8 @@ type lane struct {
 	newer   bool // now was called off by a newer change
 	own     *outputs
 	history []Reload
-	owed    *Change // files that could not be brought in: the next change tries again
+	owed    *Change // files that could not be brought in: they are tried again after the next change
+	due     *Change // what is owed, once that change is on its way
 	again   bool    // it is to be looked at when nothing is under way any more
 	looked  bool    // it has been looked at since watching began
 	tried   bool    // what was missed while nobody watched has been built
@@ -84,7 +85,7 @@ func (l *lane) hold(c Change) {
 func (l *lane) take(c Change) bool {
 	begin := l.now == nil && l.next == nil
 	if l.owed != nil {
-		c, l.owed = l.owed.with(c), nil
+		l.due, l.owed = l.owed, nil
 	}
 	switch {
 	case l.next != nil:
@@ -96,6 +97,23 @@ func (l *lane) take(c Change) bool {
 	}
 	l.next = &c
 	return begin
+}
+
+// owe keeps the files of a change that could not be brought in.
+func (l *lane) owe(c Change) {
+	c = Change{Service: c.Service, At: c.At, Files: c.Files, Restart: c.Restart, Sync: c.Sync, Exec: c.Exec}
+	if l.owed != nil {
+		c = l.owed.with(c)
+	}
+	l.owed = &c
+}
+
+// retry has files tried again that could not be brought in, once nothing else is to be done.
+func (l *lane) retry() {
+	if l.next == nil && l.due != nil {
+		l.next, l.due = l.due, nil
+		l.next.At = time.Now()
+	}
 }
 
 // callOff ends a build that is under way; its change waits for a word.

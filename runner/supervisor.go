@@ -156,6 +156,7 @@ type Request struct {
 	Down  *Teardown       // what goes when all instances are gone
 	Scope []string        // return when these have settled
 	Wait  bool            // running services have settled only when they are healthy, or run where they have no health test
+	Joins bool            // it takes nothing back: whoever waits for what was asked before waits for this, too
 }
 
 // pending is a request that somebody waits for.
@@ -191,7 +192,9 @@ func (s *Supervisor) accept(p *pending) {
 	for service, goal := range p.Goals {
 		s.view.Goals[service] = goal
 		s.view.Memories[service] = NewMemory()
-		s.epochs[service] = s.epoch
+		if !p.Joins {
+			s.epochs[service] = s.epoch
+		}
 	}
 	clear(s.view.Stuck) // what failed before is tried again
 	s.cycle(p)
@@ -366,9 +369,6 @@ func (s *Supervisor) settleAll(err error) {
 	}
 	s.pending = nil
 }
-
-// ErrSuperseded says that another command changed the goal before it was reached.
-var ErrSuperseded = errors.New("another command came before this one was done")
 
 func (s *Supervisor) settled(p *pending) (bool, error) {
 	var failures []error

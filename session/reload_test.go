@@ -5,11 +5,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"msdev/journal"
 	"msdev/runner"
+	"msdev/runner/docker"
 	"msdev/session"
 	"msdev/testenv"
 )
@@ -135,7 +138,6 @@ func (d *desk) said() string {
 	return b.String()
 }
 
-
 func (d *desk) instance(service string) runner.Instance {
 	d.t.Helper()
 	st, err := d.c.State(d.t.Context())
@@ -243,4 +245,100 @@ func (d *desk) instanceIDs() map[string]runner.Instance {
 		}
 	}
 	return all
+}
+
+// told waits for an event that comes after a cursor, and returns the cursor behind it.
+func (d *desk) told(after uint64, part string) uint64 {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		page, err := d.c.Records(ctx, session.RecordQuery{Kinds: journal.KindSet(journal.KindEvent), Cursor: after, Limit: 1})
+		if err == nil && len(page.Records) == 0 {
+			_, err = d.c.Wait(ctx, page.Next)
+		}
+		if err != nil {
+			d.t.Fatalf("nobody said %q: %v\n%s", part, err, d.said())
+		}
+		after = page.Next
+		if len(page.Records) == 1 && strings.Contains(page.Records[0].Text, part) {
+			return after
+		}
+	}
+}
+
+// TestSyncIntoAFullDisk has no room for one file: the others arrive all the same, and it does when there is.
+func TestSyncIntoAFullDisk(t *testing.T) {
+	d := atDesk(t, map[string]string{"src/a": "one", "compose.yaml": `
+services:
+  web:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    volumes: ["small:/data"]
+    develop: {watch: [{action: sync, path: src, target: /data}]}
+volumes:
+  small: {driver_opts: {type: tmpfs, device: tmpfs, o: "size=1m"}}
+`})
+	d.up(session.UpOptions{})
+	d.write("src/big", strings.Repeat("x", 3<<20))
+	const full = `not reloaded: service "web": there is no room for /data/big in its container `
+	at := d.told(0, full)
+	d.in("web", "rm", "-f", "/data/big") // what there was room for
+	d.write("src/a", "two")
+	d.until("two", "web", "cat", "/data/a")
+	d.told(at, full) // it was tried again
+	d.in("web", "rm", "-f", "/data/big")
+	d.write("src/big", "fits")
+	d.until("fits", "web", "cat", "/data/big")
+}
+
+// TestKilledWhileFilesAreCopied kills a container in the middle of a sync: what starts in its place has the file.
+func TestKilledWhileFilesAreCopied(t *testing.T) {
+	d := atDesk(t, map[string]string{"src/a": "one", "compose.yaml": `
+services:
+  again:
+    image: busybox
+    command: [sh, -c, "sleep 1000; exit 1"]
+    stop_signal: SIGKILL
+    restart: always
+    develop: {watch: [{action: sync, path: src, target: /data}]}
+  once:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    develop: {watch: [{action: sync, path: src, target: /data}]}
+`})
+	d.up(session.UpOptions{})
+	p, err := runner.Load(t.Context(), d.load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := docker.New(t.Context(), p, docker.Options{Host: testenv.Engines(t)[0].Host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	size := 48 << 20
+	d.write("src/big", strings.Repeat("x", size))
+	killed := map[string]bool{}
+	eventually(t, d.c, "files are copied", func(st session.State) bool {
+		for _, s := range st.Services {
+			if strings.HasPrefix(s.Detail, "copying files") && !killed[s.Service] {
+				killed[s.Service] = true
+				if s.Service == "again" { // one that is killed through the engine is not started again by it
+					_ = d.in("again", "killall", "-9", "sleep")
+					continue
+				}
+				if _, err := engine.Do(t.Context(), runner.Action{Op: runner.OpKill, Service: s.Service, Instance: s.Instances[0].ID}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return len(killed) == 2
+	})
+	want := strconv.Itoa(size) + " /data/big"
+	d.until(want, "again", "wc", "-c", "/data/big")
+	d.up(session.UpOptions{})
+	d.until(want, "once", "wc", "-c", "/data/big")
 }
