@@ -124,3 +124,9 @@ type BusyError struct {
 func (e *BusyError) Error() string {
 	return "group \"" + e.Group + "\" has members (" + e.State + "), and a broker takes offsets from outside only while there are none.\nStop the services that consume with it; msdev waits until it is empty."
 }
+
+// Tidier can have left something on a broker when its process was killed.
+type Tidier interface {
+	// Tidy takes back what an earlier process has left. Where there is nothing, it asks nobody.
+	Tidy(ctx context.Context) error
+}

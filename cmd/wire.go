@@ -69,7 +69,7 @@ func brokerClient(spec session.BrokerSpec) (brokers.Broker, error) {
 	if spec.Kind == brokers.Kafka {
 		return kafka.New(kafka.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, TLS: trust, Dial: spec.Dial})
 	}
-	return rabbitmq.New(rabbitmq.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, TLS: trust, Management: spec.Management, Dial: spec.Dial})
+	return rabbitmq.New(rabbitmq.Options{Name: spec.Name, Service: spec.Service, Own: spec.Own, URL: spec.URL, TLS: trust, Management: spec.Management, Dial: spec.Dial, Note: spec.Note})
 }
 
 // wiring joins the runtimes of one session: each finds the services of the others.

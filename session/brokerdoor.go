@@ -51,9 +51,10 @@ func (c *Client) Broker(info brokers.Info) brokers.Broker {
 	})
 }
 
-// Tap keeps every broker of the graph tapped into the session's journal until ctx ends, or the session does.
-func (c *Client) Tap(ctx context.Context) error {
-	resp, err := c.send(ctx, "/brokers/tap", nil)
+// Tap keeps every broker of the graph tapped into the session's journal until ctx ends, or the session does. Of the options
+// Firehose counts: RabbitMQ's deliveries show as well, for all clients, and tracing is on for as long as one wants it.
+func (c *Client) Tap(ctx context.Context, o brokers.TapOptions) error {
+	resp, err := c.send(ctx, "/brokers/tap", tapWish{o.Firehose})
 	if err != nil {
 		return err
 	}
@@ -105,9 +106,9 @@ func (s *Session) serveAddBroker(w http.ResponseWriter, r *http.Request) {
 
 func (s *Session) addBroker(b runner.BrokerSettings) (*desk, error) {
 	s.mu.Lock()
-	dir := s.project.Dir
+	p := s.project
 	s.mu.Unlock()
-	spec, err := BrokerAt(b.Name, b.URL, dir)
+	spec, err := BrokerAt(b.Name, b.URL, p.Dir)
 	if err != nil {
 		return nil, &runner.Error{Kind: runner.ErrUsage, Msg: err.Error()}
 	}
@@ -119,7 +120,7 @@ func (s *Session) addBroker(b runner.BrokerSettings) (*desk, error) {
 		}
 		return nil, &runner.Error{Kind: runner.ErrUsage, Msg: fmt.Sprintf("there is another broker of the name %q", spec.Name), Hint: "Give it another name: --broker NAME=URL."}
 	}
-	broker, err := s.launch.Broker(spec)
+	broker, err := s.openBroker(p.Name, spec)
 	if err != nil {
 		return nil, &runner.Error{Kind: runner.ErrUsage, Msg: fmt.Sprintf("broker %q: %v", spec.Name, err), Err: err}
 	}
@@ -130,8 +131,12 @@ func (s *Session) addBroker(b runner.BrokerSettings) (*desk, error) {
 
 // serveTap answers for as long as the client wants what passes.
 func (s *Session) serveTap(w http.ResponseWriter, r *http.Request) {
-	s.wantTaps(1)
-	defer s.wantTaps(-1)
+	var wish tapWish
+	if !decode(w, r, &wish) {
+		return
+	}
+	s.wantTaps(1, wish.Firehose)
+	defer s.wantTaps(-1, wish.Firehose)
 	_ = http.NewResponseController(w).Flush() // the client waits for the end anyway
 	select {
 	case <-r.Context().Done():
@@ -139,10 +144,18 @@ func (s *Session) serveTap(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Session) wantTaps(n int) {
+// tapWish is how a client wants the brokers tapped.
+type tapWish struct {
+	Firehose bool `json:"firehose"`
+}
+
+func (s *Session) wantTaps(n int, firehose bool) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.hub.wanted += n
+	if firehose {
+		s.hub.firehose += n
+	}
 	close(s.hub.moved)
 	s.hub.moved = make(chan struct{})
 	poke(s.changed)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,16 +27,19 @@ type BrokerSpec struct {
 	// Management is the root of RabbitMQ's management API; empty where there is none.
 	Management string
 	TLS        BrokerTLS
+	// Note is a file in which its client notes what is to be taken back should the session be killed.
+	Note string
 	// Dial connects to what the URL and the broker itself call host:port; nil dials directly.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // hub has the brokers of a session: those of the graph and those of x-msdev.brokers.
 type hub struct {
-	mu     sync.Mutex
-	desks  []*desk
-	wanted int           // clients that want what passes in the journal
-	moved  chan struct{} // closed and replaced when desks or wanted change
+	mu       sync.Mutex
+	desks    []*desk
+	wanted   int           // clients that want what passes in the journal
+	firehose int           // those of them that want all that RabbitMQ's tracing shows
+	moved    chan struct{} // closed and replaced when desks, wanted or firehose change
 }
 
 // desk is one broker of the hub.
@@ -79,7 +83,7 @@ func (s *Session) useBrokers(p *runner.Project) error {
 			before = slices.Delete(before, at, at+1)
 			continue
 		}
-		b, err := s.launch.Broker(spec)
+		b, err := s.openBroker(p.Name, spec)
 		if err != nil {
 			return &runner.Error{Kind: runner.ErrUsage, Service: spec.Service, Msg: fmt.Sprintf("broker %q: %v", spec.Name, err), Err: err}
 		}
@@ -91,6 +95,15 @@ func (s *Session) useBrokers(p *runner.Project) error {
 	close(s.hub.moved)
 	s.hub.moved = make(chan struct{})
 	return nil
+}
+
+func (s *Session) openBroker(project string, spec BrokerSpec) (brokers.Broker, error) {
+	dir, err := StateDir(project)
+	if err != nil {
+		return nil, err
+	}
+	spec.Note = filepath.Join(dir, "tidy", url.PathEscape(spec.Name))
+	return s.launch.Broker(spec)
 }
 
 // same tells whether both lead to the same broker in the same way.

@@ -13,30 +13,44 @@ import (
 	"msdev/runner"
 )
 
+// tapping is a tap that runs.
+type tapping struct {
+	how    brokers.TapOptions
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has ended
+}
+
 // tapBrokers keeps every broker of the graph tapped while a client wants what passes in the journal, until ctx ends.
 func (s *Session) tapBrokers(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
-	running := map[*desk]context.CancelFunc{}
+	running := map[*desk]*tapping{}
 	for {
 		s.hub.mu.Lock()
-		wanted := map[*desk]bool{}
+		wanted := map[*desk]*brokers.TapOptions{}
 		for _, d := range s.hub.desks {
-			wanted[d] = s.hub.wanted > 0 && d.spec.Own
+			if s.hub.wanted > 0 && d.spec.Own {
+				wanted[d] = &brokers.TapOptions{Firehose: s.hub.firehose > 0 && d.spec.Kind == brokers.RabbitMQ}
+			}
 		}
 		moved := s.hub.moved
 		s.hub.mu.Unlock()
-		for d, cancel := range running {
-			if !wanted[d] {
-				cancel()
+		for d, t := range running {
+			if wanted[d] == nil || *wanted[d] != t.how {
+				t.cancel()
+				<-t.done // two at a time would tell everything twice
 				delete(running, d)
 			}
 		}
-		for d, want := range wanted {
-			if want && running[d] == nil {
+		for d, how := range wanted {
+			if running[d] == nil {
 				tctx, cancel := context.WithCancel(ctx)
-				running[d] = cancel
-				work.Go(func() { s.keepTapped(tctx, d) })
+				t := &tapping{how: *how, cancel: cancel, done: make(chan struct{})}
+				running[d] = t
+				work.Go(func() {
+					defer close(t.done)
+					s.keepTapped(tctx, d, t.how)
+				})
 			}
 		}
 		select {
@@ -47,11 +61,22 @@ func (s *Session) tapBrokers(ctx context.Context) {
 	}
 }
 
+// tidy takes back what a killed session has left on a broker, once that is ready.
+func (s *Session) tidy(ctx context.Context, d *desk) {
+	t, ok := d.broker.(brokers.Tidier)
+	if !ok || d.spec.Own && !s.untilReady(ctx, d.spec.Service) {
+		return
+	}
+	if err := t.Tidy(ctx); err != nil && ctx.Err() == nil {
+		s.brokerEvent(d.spec.Name, "What an earlier session left on it is still there: "+err.Error())
+	}
+}
+
 // keepTapped taps a broker whenever its service is ready, until ctx ends.
-func (s *Session) keepTapped(ctx context.Context, d *desk) {
+func (s *Session) keepTapped(ctx context.Context, d *desk, how brokers.TapOptions) {
 	in := &intake{broker: d.spec.Name}
 	for s.untilReady(ctx, d.spec.Service) {
-		err := d.broker.Tap(ctx, brokers.Source{Kind: brokers.SourceAll}, brokers.TapOptions{}, func(b brokers.TapBatch) { s.take(d, in, b) })
+		err := d.broker.Tap(ctx, brokers.Source{Kind: brokers.SourceAll}, how, func(b brokers.TapBatch) { s.take(d, in, b) })
 		if ctx.Err() != nil {
 			break
 		}

@@ -1,16 +1,19 @@
 package testenv
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,22 +33,27 @@ type Rabbit struct {
 }
 
 // RabbitMQ starts one of the lines 3.10 and 4.0 in a container, waits until its management answers, and removes it with
-// the test. It takes 5 to 20 seconds: let subtests share one, each with its own virtual host.
-func RabbitMQ(t testing.TB, line string) Rabbit {
+// the test. It takes 5 to 20 seconds: let subtests share one, each with its own virtual host. It finds the files at their absolute
+// paths when it starts; those of /etc/rabbitmq/conf.d are settings.
+func RabbitMQ(t testing.TB, line string, files ...File) Rabbit {
 	t.Helper()
 	image := map[string]string{"3.10": "rabbitmq:3-management", "4.0": "rabbitmq:4-management"}[line]
 	if image == "" {
 		t.Fatalf("testenv: there is no RabbitMQ %s, only 3.10 and 4.0", line)
 	}
 	host := Engines(t)[0].Host
-	id := docker(t, host, "run", "--detach", "--label", fmt.Sprintf("%s=%d", OwnerLabel, os.Getpid()),
-		"--hostname", "rabbit", "--publish", "127.0.0.1::5672", "--publish", "127.0.0.1::15672", image)
+	id := docker(t, host, "create", "--label", fmt.Sprintf("%s=%d", OwnerLabel, os.Getpid()),
+		"--hostname", "rabbit", "--publish", "127.0.0.1::5672", "--publish", "127.0.0.1::15672", "--publish", "127.0.0.1::5671", image)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("RabbitMQ %s ends with:\n%s", line, docker(t, host, "logs", "--tail", "30", id))
 		}
 		docker(t, host, "rm", "--force", "--volumes", id)
 	})
+	if len(files) > 0 {
+		dockerWith(t, host, archive(t, files), "cp", "-", id+":/")
+	}
+	docker(t, host, "start", id)
 	amqp, management := addresses(t, host, id)
 	r := Rabbit{AMQP: "amqp://guest:guest@" + amqp + "/", Management: "http://guest:guest@" + management, Container: id, Host: host}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -75,11 +83,17 @@ func (r *Rabbit) Restart(t testing.TB, how string) {
 // proxy stands before, or the published ports where containers live in a virtual machine.
 func addresses(t testing.TB, host, id string) (amqp, management string) {
 	t.Helper()
+	r := Rabbit{Container: id, Host: host}
+	return r.Port(t, 5672), r.Port(t, 15672)
+}
+
+// Port is where clients reach a port of the container: 5671 over TLS, where a file says so.
+func (r Rabbit) Port(t testing.TB, port int) string {
+	t.Helper()
 	if runtime.GOOS == "linux" {
-		ip := docker(t, host, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", id)
-		return ip + ":5672", ip + ":15672"
+		return net.JoinHostPort(docker(t, r.Host, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", r.Container), strconv.Itoa(port))
 	}
-	return docker(t, host, "port", id, "5672/tcp"), docker(t, host, "port", id, "15672/tcp")
+	return docker(t, r.Host, "port", r.Container, strconv.Itoa(port)+"/tcp")
 }
 
 // wait returns when the management answers, with the wanted version unless line is empty, and clients can connect: the
@@ -160,12 +174,41 @@ func (r Rabbit) do(ctx context.Context, method, path string, out any) error {
 	return json.NewDecoder(answer.Body).Decode(out)
 }
 
+// A File is one of a container.
+type File struct{ Path, Content string }
+
+// archive holds files as docker takes them.
+func archive(t testing.TB, files []File) io.Reader {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, f := range files {
+		err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.Path, "/"), Size: int64(len(f.Content)), Mode: 0o644})
+		if err == nil {
+			_, err = io.WriteString(w, f.Content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
 // docker runs the docker command on an engine, and returns the first line that it prints.
 func docker(t testing.TB, host string, args ...string) string {
 	t.Helper()
+	return dockerWith(t, host, nil, args...)
+}
+
+// dockerWith gives it that input.
+func dockerWith(t testing.TB, host string, in io.Reader, args ...string) string {
+	t.Helper()
 	var errs bytes.Buffer
 	cmd := exec.Command("docker", append([]string{"--host", host}, args...)...)
-	cmd.Stderr = &errs
+	cmd.Stdin, cmd.Stderr = in, &errs
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("docker %s: %v\n%s", args[0], err, errs.Bytes())

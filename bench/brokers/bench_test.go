@@ -79,6 +79,9 @@ func tell(b *testing.B, what string, g goal, all []contender, results [][]result
 	}
 	if g.perSecond > 0 {
 		fmt.Fprintf(&text, "  goal ≥ %.0f /s: %s\n", g.perSecond, met(speed[1] >= g.perSecond))
+		if speed[0] < g.perSecond {
+			fmt.Fprintf(&text, "    the broker gives a bare client no more than %.0f /s here\n", speed[0])
+		}
 	}
 	if g.share > 0 {
 		fmt.Fprintf(&text, "  goal ≥ %.1f × %s: %s\n", g.share, all[0].name, met(speed[1] >= g.share*speed[0]))

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -112,6 +115,58 @@ func runRabbitMQ(t *testing.T, b *rabbitmq.Broker, r rig) {
 		rabbit.Settings = r.settings
 	}
 	brokertest.RunRabbitMQ(t, rabbit)
+	if r.managed {
+		t.Run("what a killed process left on is turned off", func(t *testing.T) { tidied(t, r) })
+	}
+}
+
+// tidied has tracing turned on by a tap whose process knows nothing of it any more when the next one begins.
+func tidied(t *testing.T, r rig) {
+	url, management := r.where()
+	o := rabbitmq.Options{URL: url, Management: management, Note: filepath.Join(t.TempDir(), "notes", "rabbit")}
+	before := r.settings(t)
+	killed, next := newRabbitMQ(t, o), newRabbitMQ(t, o)
+	tap := func(b *rabbitmq.Broker) (stop func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began, ended := make(chan struct{}), make(chan error, 1)
+		var once sync.Once
+		go func() {
+			ended <- b.Tap(ctx, brokers.Source{Kind: brokers.SourceAll}, brokers.TapOptions{}, func(brokers.TapBatch) { once.Do(func() { close(began) }) })
+		}()
+		select {
+		case <-began:
+		case err := <-ended:
+			t.Fatalf("the tap ended: %v", err)
+		}
+		return func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	stop := tap(killed)
+	during := r.settings(t)
+	if err := next.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now := r.settings(t); during == before || now != before {
+		t.Errorf("before %s, during %s, tidied %s", before, during, now)
+	}
+	stop()
+	if _, err := os.Stat(o.Note); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the note is still there: %v", err)
+	}
+
+	// A tap after such an end takes the tracing for its own.
+	if err := os.WriteFile(o.Note, []byte(next.Info().Address+" /\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.vhost(t, http.MethodPut, `{"description":"`+description+`","tags":"one,two","tracing":true}`, nil)
+	tap(next)()
+	if now := r.settings(t); now != before {
+		t.Errorf("before %s, afterwards %s", before, now)
+	}
 }
 
 // settings are what of the virtual host "/" a PUT can set. It has more than the defaults.

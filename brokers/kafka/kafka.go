@@ -188,11 +188,27 @@ func (b *Broker) ask(ctx context.Context, f func(ctx context.Context, admin *kad
 	for isElecting(err) && pause(limited, settlePoll) {
 		err = f(limited, admin)
 	}
-	if err != nil && ctx.Err() == nil && isDown(err) {
-		err = fmt.Errorf("broker %q cannot be reached: %w\nIs it running? Its address: %s", b.o.Name, err, b.known.Address)
+	if hint := b.wayOut(err); hint != "" && ctx.Err() == nil {
+		err = fmt.Errorf("broker %q cannot be reached: %w\n%s", b.o.Name, err, hint)
 		b.remember(func(i *brokers.Info) { i.Trouble = err.Error() })
 	}
 	return err
+}
+
+// wayOut is what to do about a cluster that cannot be reached, "" where it can.
+func (b *Broker) wayOut(err error) string {
+	if hint := brokers.TrustHint(err); hint != "" {
+		return hint
+	}
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return "Correct user, password and sasl in its URL."
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return "Name another one in its URL: sasl=plain, scram-sha-256 or scram-sha-512."
+	case isDown(err):
+		return "Is it running? Its address: " + b.known.Address
+	}
+	return ""
 }
 
 // isElecting tells that a group has no coordinator yet: a fresh cluster makes the topic of offsets when it is first asked for one, and

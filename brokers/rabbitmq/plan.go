@@ -48,7 +48,10 @@ func (b *Broker) plan(ctx context.Context, c *conn, from brokers.Source, o broke
 
 func (b *Broker) planAll(ctx context.Context, o brokers.TapOptions) (*tapPlan, error) {
 	refusal := b.canTrace(o.Force)
-	if refusal == nil {
+	switch {
+	case refusal == nil && o.Firehose:
+		return b.firehose("publish.#", nil, "deliver.#"), nil
+	case refusal == nil:
 		return b.firehose("publish.#", nil), nil
 	}
 	copied := func(bound *brokers.Binding, x *brokers.Exchange) bool { return plainType(x) != "" && !x.AutoDelete }

@@ -3,6 +3,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,6 +35,9 @@ type Options struct {
 	// Ctl runs rabbitmqctl with these arguments where the broker is and returns what it prints; nil where that cannot be.
 	// It takes more than a second, and is used only for what there is no other way to learn.
 	Ctl func(ctx context.Context, args ...string) ([]byte, error)
+	// Note is a file that is there while tracing is on because of this process, so that one after it can turn it off: see Tidy.
+	// Empty: nothing is noted.
+	Note string
 }
 
 // Broker is one virtual host of a RabbitMQ.
@@ -157,7 +161,7 @@ func (b *Broker) connect(ctx context.Context, purpose string) (*conn, error) {
 
 // explain makes an error of connecting one sentence with a way out.
 func (b *Broker) explain(err error) error {
-	hint := "Is it running? Its address: " + b.at.address
+	hint := cmp.Or(brokers.TrustHint(err), "Is it running? Its address: "+b.at.address)
 	var said *brokerError
 	if errors.As(err, &said) {
 		switch said.code {

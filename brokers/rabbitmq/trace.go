@@ -3,8 +3,12 @@ package rabbitmq
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -73,12 +77,20 @@ func (a *api) trace(ctx context.Context, on bool) (was bool, err error) {
 func (b *Broker) startTracing(ctx context.Context) error {
 	b.tracing.mu.Lock()
 	defer b.tracing.mu.Unlock()
-	was, err := b.api.trace(ctx, true)
+	now, err := b.api.settings(ctx)
 	if err != nil {
 		return err
 	}
 	if b.tracing.users == 0 {
-		b.tracing.was = was
+		b.tracing.was = now.Tracing && !b.leftOn()
+		if err := b.noteTracing(); err != nil {
+			return err
+		}
+	}
+	if !now.Tracing {
+		if _, err := b.api.trace(ctx, true); err != nil {
+			return err
+		}
 	}
 	b.tracing.users++
 	return nil
@@ -92,8 +104,52 @@ func (b *Broker) stopTracing(ctx context.Context) error {
 	if b.tracing.users > 0 || b.tracing.was {
 		return nil
 	}
-	_, err := b.api.trace(context.WithoutCancel(ctx), false)
+	return b.endTracing(context.WithoutCancel(ctx))
+}
+
+// Tidy turns tracing off where a process of msdev turned it on and was killed: see brokers.Tidier.
+func (b *Broker) Tidy(ctx context.Context) error {
+	b.tracing.mu.Lock()
+	defer b.tracing.mu.Unlock()
+	if b.api == nil || b.tracing.users > 0 || !b.leftOn() {
+		return nil
+	}
+	return b.endTracing(ctx)
+}
+
+// endTracing turns tracing off, and forgets that it was on.
+func (b *Broker) endTracing(ctx context.Context) error {
+	if _, err := b.api.trace(ctx, false); err != nil || b.o.Note == "" {
+		return err
+	}
+	err := os.Remove(b.o.Note)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
 	return err
+}
+
+// place is the virtual host as Options.Note has it.
+func (b *Broker) place() string { return b.at.address + " " + b.at.vhost + "\n" }
+
+// leftOn tells whether it was noted that tracing is on because of msdev.
+func (b *Broker) leftOn() bool {
+	if b.o.Note == "" {
+		return false
+	}
+	text, err := os.ReadFile(b.o.Note)
+	return err == nil && string(text) == b.place()
+}
+
+// noteTracing notes that tracing is on because of msdev, before it is.
+func (b *Broker) noteTracing() error {
+	if b.o.Note == "" || b.tracing.was {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(b.o.Note), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(b.o.Note, []byte(b.place()), 0o600)
 }
 
 // canTrace tells why the firehose cannot be used, or nil.

@@ -26,6 +26,8 @@ type Line struct{ Dir string }
 type Broker struct {
 	// Address is host:port for clients.
 	Address string
+	// Secure is host:port for clients over TLS that say who they are; empty unless it was started so.
+	Secure string
 	// Log is the file that holds all that the broker wrote.
 	Log string
 
@@ -103,11 +105,15 @@ func (l Line) compilePair(ctx context.Context, log io.Writer) error {
 // Start starts a broker on free ports of 127.0.0.1 with the data in a folder that it makes if need be, and returns when
 // clients can use it. jvm are more options for the JVM. The broker ends with Kill, or when ctx does.
 func (l Line) Start(ctx context.Context, data string, jvm ...string) (*Broker, error) {
+	return l.startAs(ctx, data, nil, jvm)
+}
+
+func (l Line) startAs(ctx context.Context, data string, security *Security, jvm []string) (*Broker, error) {
 	var err error
 	// Another process can take a free port before the broker does.
 	for range 3 {
 		var broker *Broker
-		broker, err = l.start(ctx, data, jvm)
+		broker, err = l.start(ctx, data, security, jvm)
 		if err == nil || !errors.Is(err, syscall.EADDRINUSE) {
 			return broker, err
 		}
@@ -121,7 +127,7 @@ type places struct {
 	Data             string
 }
 
-func (l Line) start(ctx context.Context, data string, jvm []string) (*Broker, error) {
+func (l Line) start(ctx context.Context, data string, security *Security, jvm []string) (*Broker, error) {
 	if _, err := os.Stat(data); errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(data, 0o755); err != nil {
 			return nil, err
@@ -130,7 +136,7 @@ func (l Line) start(ctx context.Context, data string, jvm []string) (*Broker, er
 			return nil, err
 		}
 	}
-	ports, err := freePorts(2)
+	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +144,11 @@ func (l Line) start(ctx context.Context, data string, jvm []string) (*Broker, er
 	class, args := "kafka.Kafka", []string{data + ".properties"}
 	if err := l.fill("server.properties", args[0], at); err != nil {
 		return nil, err
+	}
+	if security != nil {
+		if err := security.add(args[0], at, ports[2]); err != nil {
+			return nil, err
+		}
 	}
 	if l.hasZooKeeper() {
 		class, args = "Pair", []string{data + "-zookeeper.properties", args[0]}
@@ -148,7 +159,11 @@ func (l Line) start(ctx context.Context, data string, jvm []string) (*Broker, er
 	if archive := l.path("classes.jsa"); exists(archive) {
 		jvm = append(slices.Clone(jvm), "-XX:SharedArchiveFile="+archive)
 	}
-	return launch(l.java(ctx, l.logging(""), jvm, class, args...), data+".log", at.Port)
+	broker, err := launch(l.java(ctx, l.logging(""), jvm, class, args...), data+".log", at.Port)
+	if err == nil && security != nil {
+		broker.Secure = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[2]))
+	}
+	return broker, err
 }
 
 // startLimit is how long a broker may take to start. It takes 2 seconds on a machine that does nothing else.
