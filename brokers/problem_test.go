@@ -92,7 +92,7 @@ func TestExchangeProblems(t *testing.T) {
 	top := &brokers.Topology{Bindings: []brokers.Binding{{Source: "orders", Kind: brokers.SourceQueue, To: "q"}}}
 	for want, x := range map[string]brokers.Exchange{
 		"! unroutable: nothing bound": {Name: "audit", In: new(12.0)},
-		"":                                     {Name: "orders", In: new(12.0)},
+		"":                            {Name: "orders", In: new(12.0)},
 	} {
 		if got := gravity(brokers.ExchangeProblems(top, &x)); got != want {
 			t.Errorf("exchange %s has the problems %q, not %q", x.Name, got, want)

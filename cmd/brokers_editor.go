@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"msdev/runner"
@@ -48,22 +47,11 @@ func (c *counter) runEditor(ctx context.Context, path string) error {
 	return nil
 }
 
-// brokerFile is a file of the project's about a place: progress of a redrive, backups of purges.
-func (c *counter) brokerFile(ctx context.Context, p place, name string) (string, error) {
+// keptFile is a file of the project's about a place, such as the progress of a redrive.
+func (c *counter) keptFile(ctx context.Context, p place, ending string) (string, error) {
 	st, err := c.client.State(ctx)
 	if err != nil {
 		return "", err
 	}
-	dir, err := session.StateDir(st.Project)
-	if err != nil {
-		return "", err
-	}
-	dir = filepath.Join(dir, "messages")
-	safe := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("/\\:\x00", r) {
-			return '_'
-		}
-		return r
-	}, p.String())
-	return filepath.Join(dir, safe+name), os.MkdirAll(dir, 0o700)
+	return session.KeptFile(st.Project, p.at.info.Name, p.source, ending)
 }

@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,8 +120,8 @@ func newExchangeCreate(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if x.Arguments, err = readArguments(args); err != nil {
-					return err
+				if x.Arguments, err = brokers.ReadArguments(args); err != nil {
+					return wrongUse(err)
 				}
 				x.Name, x.Durable = name, !transient
 				return c.apply(ctx, agreed, at, brokers.Change{Kind: brokers.CreateExchange, Exchange: x}, fmt.Sprintf("create exchange %q", name), "", fmt.Sprintf("exchange %q is there", name))
@@ -212,37 +211,12 @@ func (c *counter) bind(ctx context.Context, agreed consent, kind brokers.SourceK
 	if len(words) == 3 {
 		b.RoutingKey = words[2]
 	}
-	if b.Arguments, err = readArguments(args); err != nil {
-		return err
+	if b.Arguments, err = brokers.ReadArguments(args); err != nil {
+		return wrongUse(err)
 	}
 	link := fmt.Sprintf("%s %q and exchange %q, key %q", kind, b.To, b.Source, b.RoutingKey)
 	if what == brokers.Bind {
 		return c.apply(ctx, agreed, to.at, brokers.Change{Kind: what, Binding: b}, "bind "+link, "", "bound: "+link)
 	}
 	return c.apply(ctx, agreed, to.at, brokers.Change{Kind: what, Binding: b}, "unbind "+link, "what would come by it from now on", "unbound: "+link)
-}
-
-// readArguments reads name=value; what is JSON's true, false or a whole number is that, else it is text.
-func readArguments(texts []string) (brokers.Arguments, error) {
-	var args brokers.Arguments
-	for _, text := range texts {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || name == "" {
-			return nil, usageError(fmt.Sprintf("--argument %q has no value", text), "Write name=value.")
-		}
-		if args == nil {
-			args = brokers.Arguments{}
-		}
-		var flag bool
-		var number int64
-		switch {
-		case json.Unmarshal([]byte(value), &flag) == nil:
-			args[name] = flag
-		case json.Unmarshal([]byte(value), &number) == nil:
-			args[name] = number
-		default:
-			args[name] = value
-		}
-	}
-	return args, nil
 }

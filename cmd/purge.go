@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msdev/brokers"
+	"msdev/session"
 )
 
 // purgeOptions are the flags of `purge`.
@@ -72,7 +73,11 @@ func (c *counter) purge(ctx context.Context, o purgeOptions, text string) error 
 	case o.noBackup:
 		lost += ", for good: there is no backup"
 	case o.backup == "":
-		if o.backup, err = c.brokerFile(ctx, p, time.Now().Format(".2006-01-02T150405.jsonl.zst")); err != nil {
+		st, err := c.client.State(ctx)
+		if err == nil {
+			o.backup, err = session.BackupFile(st.Project, p.at.info.Name, p.source, time.Now())
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -218,8 +218,8 @@ func (c *counter) createQueue(ctx context.Context, agreed consent, o queueCreate
 		return err
 	}
 	q := brokers.Queue{Name: name, Type: brokers.QueueType(o.kind), Durable: !o.transient}
-	if q.Arguments, err = readArguments(o.arguments); err != nil {
-		return err
+	if q.Arguments, err = brokers.ReadArguments(o.arguments); err != nil {
+		return wrongUse(err)
 	}
 	if o.ttl > 0 {
 		q.MessageTTL = new(o.ttl.Milliseconds())
@@ -231,14 +231,7 @@ func (c *counter) createQueue(ctx context.Context, agreed consent, o queueCreate
 		q.DeliveryLimit = &o.mostTries
 	}
 	if o.dead != "" {
-		exchange, key, keyed := "", o.dead, true
-		if rest, ok := strings.CutPrefix(o.dead, "exchange:"); ok {
-			exchange, key, keyed = strings.Cut(rest, "/")
-		}
-		q.DeadExchange = &exchange
-		if key = strings.TrimPrefix(key, "queue:"); keyed {
-			q.DeadKey = &key
-		}
+		q.DieTo(o.dead)
 	}
 	return c.apply(ctx, agreed, at, brokers.Change{Kind: brokers.CreateQueue, Queue: q}, fmt.Sprintf("create queue %q", name), "", fmt.Sprintf("queue %q is there", name))
 }

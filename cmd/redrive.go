@@ -60,7 +60,7 @@ func (c *counter) redrive(ctx context.Context, o redriveOptions, text string) er
 		}
 	}
 	if o.journal == "" {
-		if o.journal, err = c.brokerFile(ctx, p, ".redrive"); err != nil {
+		if o.journal, err = c.keptFile(ctx, p, ".redrive"); err != nil {
 			return err
 		}
 	}

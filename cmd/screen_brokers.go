@@ -41,10 +41,10 @@ func (s *source) Note(ctx context.Context, broker, text string) error {
 }
 
 // Tap lets messages into the journal as soon as there is a session.
-func (s *source) Tap(ctx context.Context) error {
+func (s *source) Tap(ctx context.Context, o brokers.TapOptions) error {
 	c, err := s.wait(ctx)
 	if err != nil {
 		return err
 	}
-	return c.Tap(ctx)
+	return c.Tap(ctx, o)
 }

@@ -193,8 +193,8 @@ func newTopicCreate(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if t.Configs, err = readConfigs(configs); err != nil {
-					return err
+				if t.Configs, err = brokers.ReadConfigs(configs); err != nil {
+					return wrongUse(err)
 				}
 				t.Name = name
 				return c.apply(ctx, agreed, at, brokers.Change{Kind: brokers.CreateTopic, Topic: t}, fmt.Sprintf("create topic %q", name), "", fmt.Sprintf("topic %q is there", name))
@@ -227,8 +227,8 @@ func newTopicAlter(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if t.Configs, err = readConfigs(configs); err != nil {
-					return err
+				if t.Configs, err = brokers.ReadConfigs(configs); err != nil {
+					return wrongUse(err)
 				}
 				if t.Partitions == 0 && len(t.Configs) == 0 {
 					return usageError("nothing is to be changed", "Say what: --partitions N, --config name=value.")
@@ -278,20 +278,4 @@ func newTopicDelete(a *app) *cobra.Command {
 	agreed.register(c.Flags(), true)
 	o.register(c.Flags())
 	return c
-}
-
-// readConfigs reads name=value; no value is the broker's default.
-func readConfigs(texts []string) (map[string]*string, error) {
-	configs := map[string]*string{}
-	for _, text := range texts {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok || name == "" {
-			return nil, usageError(fmt.Sprintf("--config %q has no value", text), "Write name=value, or name= for the broker's default.")
-		}
-		configs[name] = nil
-		if value != "" {
-			configs[name] = &value
-		}
-	}
-	return configs, nil
 }

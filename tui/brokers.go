@@ -25,8 +25,9 @@ type BrokerSource interface {
 	Note(ctx context.Context, broker, text string) error
 	// Schemas are what the project's messages are read by.
 	Schemas(ctx context.Context) (*decode.Schemas, error)
-	// Tap lets what passes the project's own brokers into the journal until ctx ends.
-	Tap(ctx context.Context) error
+	// Tap lets what passes the project's own brokers into the journal until ctx ends; with Firehose as much as RabbitMQ's
+	// tracing shows. Other options are not for this.
+	Tap(ctx context.Context, o brokers.TapOptions) error
 }
 
 var _ BrokerSource = (*session.Client)(nil)
@@ -45,7 +46,9 @@ type book struct {
 	err     error
 	tap     error // why no message comes in
 	schemas *decode.Schemas
-	version int // counts what was learned
+	hosed   bool      // the firehose is on
+	wishes  chan bool // holds what the person wishes of the firehose
+	version int       // counts what was learned
 }
 
 // booked is one broker with what it last said of itself.
@@ -69,7 +72,7 @@ const (
 
 func newBook(d *desk) *book {
 	source, _ := d.source.(BrokerSource)
-	return &book{desk: d, source: source}
+	return &book{desk: d, source: source, wishes: make(chan bool, 1)}
 }
 
 // refresh asks for what is older than bookEvery.

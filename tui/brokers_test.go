@@ -91,7 +91,7 @@ func (s *shop) Broker(info brokers.Info) brokers.Broker {
 	return nil
 }
 
-func (s *shop) Tap(ctx context.Context) error {
+func (s *shop) Tap(ctx context.Context, _ brokers.TapOptions) error {
 	<-ctx.Done()
 	return nil
 }

@@ -117,6 +117,14 @@ func TestGoldenBrokers(t *testing.T) {
 		{"queues-reset", func(s *screen) {
 			s.press("8", "/").typed("billing").press("enter", "G", "r").typed("nonsense").press("enter")
 		}},
+		{"queues-create", func(s *screen) { deadLetters(s); s.press("c", "tab").typed("invoices") }},
+		{"queues-alter", func(s *screen) {
+			s.press("8", "/").typed("order-events").press("enter", "e", "backspace").typed("1").press("enter")
+		}},
+		{"queues-unbind", func(s *screen) { s.press("8", "/").typed("mails").press("enter", "u") }},
+		{"queues-delete-one", func(s *screen) { deadLetters(s); s.press("p", "G", "D") }},
+		{"messages-firehose", func(s *screen) { s.press("3", "F") }},
+		{"messages-firehose-on", func(s *screen) { s.press("3", "F", "F") }},
 		{"queues-nothing", func(s *screen) { s.press("8", "/").typed("xyz").press("enter") }},
 	}
 	t.Setenv("XDG_STATE_HOME", "/state")

@@ -86,6 +86,13 @@ const (
 	actPurge       action = "purge"
 	actDelete      action = "delete"
 	actReset       action = "reset"
+	actCreate      action = "create"
+	actAlter       action = "alter"
+	actUnbind      action = "unbind"
+	actUndo        action = "undo"
+	actMove        action = "move"
+	actCopyTo      action = "copy-to"
+	actFirehose    action = "firehose"
 	actHidden      action = "hidden"
 	actTarget      action = "target"
 	actOther       action = "other-target"
@@ -135,13 +142,21 @@ func bindings(pages []string) []binding {
 		{actBody, []string{"v"}, onMessages, "body", "the body decoded, as it is, or in hex"},
 		{actMarkAll, []string{"*"}, onMessages, "mark all", "mark all that show, as far as they were looked at; again: none"},
 		{actDiff, []string{"="}, onMessages, "compare", "compare the two marked messages"},
+		{actMove, []string{"M"}, onMessages, "move", "move a message out of its queue: send it elsewhere, and take it out once that is confirmed"},
+		{actCopyTo, []string{"C"}, onMessages, "copy to", "send a copy elsewhere"},
+		{actDelete, []string{"D"}, onMessages, "delete", "delete a message from its queue"},
+		{actFirehose, []string{"F"}, onMessages, "firehose", "see everything of a broker at once, with who got what; it costs the broker some speed"},
 		{actAllMessages, []string{"a"}, onMessages, "all", "show all messages, or the last part of them again"},
 
 		{actMessages, []string{"m"}, onQueues, "messages", "show the messages that pass it"},
 		{actPeek, []string{"p"}, onQueues, "look into it", "look at what is in the queue, or scroll the topic from any place"},
 		{actReplay, []string{"R"}, onQueues, "redrive", "bring dead letters back to where they died"},
-		{actPurge, []string{"P"}, onQueues, "purge", "remove what is in it, after a backup"},
+		{actPurge, []string{"P"}, onQueues, "purge", "remove what is in it, or the first of it, after a backup"},
 		{actReset, []string{"r"}, onQueues, "reset", "set the offsets of a group, with its services stopped meanwhile"},
+		{actUndo, []string{"U"}, onQueues, "undo", "put back what a purge has removed"},
+		{actCreate, []string{"c"}, onQueues, "create", "create a queue, an exchange, a binding or a topic"},
+		{actAlter, []string{"e"}, onQueues, "alter", "change the settings of a topic, or give it more partitions"},
+		{actUnbind, []string{"u"}, onQueues, "unbind", "take a binding away"},
 		{actDelete, []string{"D"}, onQueues, "delete", "delete it"},
 		{actHidden, []string{"i"}, onQueues, "internals", "show what brokers make for themselves, too"},
 

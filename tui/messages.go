@@ -85,9 +85,9 @@ func (p *messagesPage) heading() []piece {
 	case p.fetched != nil:
 		return []piece{{t.strong, clean(p.fetched.from.Name)}, {t.dim, dot + p.fetched.what()}}
 	case p.of.name == "":
-		return []piece{{t.strong, "all messages"}, {t.dim, dot + "live"}}
+		return []piece{{t.strong, "all messages"}, {t.dim, dot + "live" + p.hose()}}
 	}
-	return []piece{{t.strong, clean(p.of.name)}, {t.dim, dot + "messages, live"}}
+	return []piece{{t.strong, clean(p.of.name)}, {t.dim, dot + "messages, live" + p.hose()}}
 }
 
 // head names the columns; above that stands what to know of messages that were looked at.
@@ -177,6 +177,10 @@ func (p *messagesPage) do(a action) (tea.Cmd, bool) {
 		p.say("bodies %s", p.body)
 	case actDiff:
 		p.compare()
+	case actMove, actCopyTo, actDelete:
+		return p.single(a), true
+	case actFirehose:
+		return p.firehose(), true
 	case actMarkAll:
 		p.markAll()
 	case actAllMessages:
@@ -298,6 +302,9 @@ func (p *messagesPage) hints() []action {
 		hints = []action{actEnter, actSeek}
 	}
 	hints = append(hints, actReplay, actMark)
+	if p.fetched != nil && p.fetched.from.Kind == brokers.SourceQueue {
+		hints = append(hints, actMove, actDelete)
+	}
 	if p.countMarked() == 2 {
 		hints = append(hints, actDiff)
 	}
@@ -307,7 +314,11 @@ func (p *messagesPage) hints() []action {
 	if p.of.name != "" || p.earlier.name != "" {
 		hints = append(hints, actAllMessages)
 	}
-	return append(hints, actCopy, actSeek)
+	hints = append(hints, actCopy, actSeek)
+	if p.fetched == nil && (p.book.hosed || p.book.hosable() == nil) {
+		hints = append(hints, actFirehose)
+	}
+	return hints
 }
 
 func (p *messagesPage) label(a action) string {
@@ -316,6 +327,8 @@ func (p *messagesPage) label(a action) string {
 		return p.panel.label(a)
 	case a == actAllMessages && p.of.name == "":
 		return p.earlier.name
+	case a == actFirehose && p.book.hosed:
+		return "firehose off"
 	case a == actSeek && p.fetched != nil:
 		return "from elsewhere"
 	}

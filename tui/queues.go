@@ -267,7 +267,7 @@ func (p *queuesPage) do(a action) (tea.Cmd, bool) {
 		if r := p.selected(); r != nil {
 			return p.copy(r.name), true
 		}
-	case actMessages, actPeek, actReplay, actPurge, actDelete, actReset:
+	case actMessages, actPeek, actReplay, actPurge, actDelete, actReset, actCreate, actAlter, actUnbind, actUndo:
 		if r := p.selected(); r != nil {
 			return p.onRow(a, r), true
 		}
@@ -369,13 +369,15 @@ func (p *queuesPage) hints() []action {
 		if len(r.one.topology.DeadLettersOf(r.name)) > 0 {
 			hints = append(hints, actReplay)
 		}
-		hints = append(hints, actPurge, actDelete)
+		hints = append(hints, actPurge, actDelete, actCreate)
 	case rowTopic:
-		hints = append(hints, actPeek, actReplay, actPurge, actDelete)
+		hints = append(hints, actPeek, actReplay, actPurge, actAlter, actDelete, actCreate)
 	case rowGroup:
 		hints = append(hints, actReset, actDelete)
 	case rowExchange:
-		hints = append(hints, actDelete)
+		hints = append(hints, actUnbind, actDelete, actCreate)
+	case rowBroker:
+		hints = append(hints, actCreate)
 	}
 	return append(hints, actHidden)
 }

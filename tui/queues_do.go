@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -28,7 +27,17 @@ func (p *queuesPage) onRow(a action, r *queueRow) tea.Cmd {
 		p.peek.panel = newRedrive(p.peek, r.one, from)
 		return tea.Batch(cmd, p.peek.panel.rehearse())
 	case a == actPurge && readable:
-		return p.purge(r, from)
+		return p.purge(r, from, 0)
+	case a == actUndo && readable:
+		return p.undo(r, from)
+	case a == actCreate:
+		return open(p.createForm(r))
+	case a == actAlter && r.kind == rowTopic:
+		return open(p.alterForm(r))
+	case a == actAlter && has:
+		p.fail("", fmt.Errorf("RabbitMQ changes no %s that is there\nDelete it and create it anew, or set a policy.", r.kindWord()))
+	case a == actUnbind && (r.kind == rowQueue || r.kind == rowExchange):
+		return p.unbind(r)
 	case a == actDelete && (has || r.kind == rowGroup):
 		return p.remove(r)
 	case a == actReset && r.kind == rowGroup:
@@ -64,6 +73,7 @@ type brokerDeed struct {
 	text string
 	news chan string
 	done bool
+	then func() tea.Cmd // when it has ended; nil: nothing
 }
 
 // deedNews tells how far a deed is, deedDone how it ended.
@@ -98,6 +108,9 @@ func (m deedDone) take() tea.Cmd {
 	} else {
 		b.say("%s: %s", m.deed.text, m.result)
 	}
+	if m.deed.then != nil {
+		return m.deed.then()
+	}
 	return nil
 }
 
@@ -111,7 +124,12 @@ func (d *brokerDeed) listen() tea.Msg {
 
 // deed does something and shows how far it is; do returns what came of it.
 func (b *book) deed(text string, do func(ctx context.Context, tell func(string)) (string, error)) tea.Cmd {
-	d := &brokerDeed{book: b, text: text, news: make(chan string, 16)}
+	return b.deedThen(text, do, nil)
+}
+
+// deedThen is deed, and goes on with something when that has ended, well or not.
+func (b *book) deedThen(text string, do func(ctx context.Context, tell func(string)) (string, error), then func() tea.Cmd) tea.Cmd {
+	d := &brokerDeed{book: b, text: text, news: make(chan string, 16), then: then}
 	b.note = note{text: text + " " + b.signs.cut, busy: true}
 	return tea.Batch(b.ask(func(ctx context.Context) tea.Msg {
 		defer close(d.news)
@@ -128,13 +146,22 @@ func (b *book) deed(text string, do func(ctx context.Context, tell func(string))
 // confirm asks before something is lost, and for a broker that is not the project's own for its name.
 func (b *book) confirm(one *booked, q *question, key, label string, then func(allowRemote bool) tea.Cmd) tea.Cmd {
 	q.desk = b.desk
-	q.answers = []answer{{key, label, func() tea.Cmd {
-		if one.info.Own {
-			return then(false)
-		}
-		return open(b.typed(one, func() tea.Cmd { return then(true) }))
-	}}}
+	q.answers = append([]answer{{key, label, func() tea.Cmd { return b.permitted([]*booked{one}, then) }}}, q.answers...)
 	return open(q)
+}
+
+// permitted goes on at once where all these brokers are the project's own, and else when the names of the others were typed.
+func (b *book) permitted(all []*booked, then func(allowRemote bool) tea.Cmd) tea.Cmd {
+	others := slices.DeleteFunc(slices.Clone(all), func(o *booked) bool { return o.info.Own })
+	if len(others) == 0 {
+		return then(false)
+	}
+	next := func() tea.Cmd { return then(true) }
+	for _, one := range slices.Backward(slices.Compact(others)) {
+		after := next
+		next = func() tea.Cmd { return open(b.typed(one, after)) }
+	}
+	return next()
 }
 
 // typed asks for the name of a broker that is not the project's own.
@@ -147,55 +174,6 @@ func (b *book) typed(one *booked, then func() tea.Cmd) *prompt {
 		return then(), nil
 	}
 	return q
-}
-
-// keepIn is a file in the project's folder for what it leaves on disk.
-func (b *book) keepIn(folder, name, ending string) (string, error) {
-	dir, err := session.StateDir(b.state.Project)
-	if err != nil {
-		return "", err
-	}
-	safe := strings.Map(func(r rune) rune {
-		if r == '/' || r == '\\' || r < ' ' {
-			return '_'
-		}
-		return r
-	}, name)
-	return filepath.Join(dir, folder, safe+ending), nil
-}
-
-// purge empties a queue or topic, after what is in it was saved.
-func (p *queuesPage) purge(r *queueRow, from brokers.Source) tea.Cmd {
-	one := r.one
-	backup, err := p.book.keepIn("backups", one.info.Name+"-"+from.Name+"-"+p.now.Format("20060102-150405"), ".jsonl.zst")
-	if err != nil {
-		p.fail("purge", err)
-		return nil
-	}
-	what := "All that is in it is"
-	if r.ready != nil {
-		what = plural(*r.ready, either(r.kind == rowTopic, "record", "message")) + either(*r.ready == 1, " is", " are")
-	}
-	lost := what + " removed for everybody, and saved before, in " + backup + "; msdev purge --undo FILE puts them back."
-	if r.unacked != nil && *r.unacked > 0 {
-		lost += " " + commas(*r.unacked) + " that consumers hold stay."
-	}
-	q := &question{text: "Purge " + from.String() + " of " + one.info.Name + "?", lost: lost}
-	return p.book.confirm(one, q, "P", "purge", func(remote bool) tea.Cmd {
-		return p.book.deed("purge "+from.Name, func(ctx context.Context, tell func(string)) (string, error) {
-			if err := makeParent(backup); err != nil {
-				return "", err
-			}
-			job := brokers.Purge{From: one.broker, Source: from, Backup: backup, AllowRemote: remote,
-				Watch: func(saved int64) { tell(plural(saved, "message") + " saved") }}
-			n, err := job.Run(ctx)
-			result := either(n < 0, "done", plural(n, "message")+" removed") + ", saved in " + backup
-			if n != 0 {
-				err = errors.Join(err, p.book.source.Note(context.WithoutCancel(ctx), one.info.Name, "purged "+from.String()+": "+result))
-			}
-			return result, err
-		})
-	})
 }
 
 // remove deletes what a row stands for.
@@ -222,22 +200,18 @@ func (p *queuesPage) remove(r *queueRow) tea.Cmd {
 	q := &question{text: "Delete " + r.kindWord() + " \"" + r.name + "\" of " + one.info.Name + "?", lost: lost}
 	name, kind := r.name, r.kind
 	return p.book.confirm(one, q, "D", "delete", func(remote bool) tea.Cmd {
+		if kind != rowGroup {
+			return p.apply(one, "delete "+name, change, remote)
+		}
 		return p.book.deed("delete "+name, func(ctx context.Context, _ func(string)) (string, error) {
 			if err := brokers.Permit(one.info, remote); err != nil {
 				return "", err
 			}
-			if kind == rowGroup {
-				g, ok := one.broker.(brokers.GroupAdmin)
-				if !ok {
-					return "", errors.New("this broker has no groups")
-				}
-				return "done", g.DeleteGroup(ctx, name)
-			}
-			a, ok := one.broker.(brokers.Admin)
+			g, ok := one.broker.(brokers.GroupAdmin)
 			if !ok {
-				return "", errors.New("nothing can be deleted on this broker")
+				return "", errors.New("this broker has no groups")
 			}
-			return "done", a.Apply(ctx, change)
+			return "done", g.DeleteGroup(ctx, name)
 		})
 	})
 }

@@ -2,8 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -222,6 +220,3 @@ func (r *replayPanel) label(a action) string {
 	}
 	return ""
 }
-
-// makeParent makes the folder of a file.
-func makeParent(file string) error { return os.MkdirAll(filepath.Dir(file), 0o700) }

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"msdev/brokers"
+	"msdev/session"
 )
 
 // replayRun is a replay that is under way, or has ended.
@@ -68,10 +69,7 @@ func (r *replayPanel) start(remote bool) tea.Cmd {
 	job.AllowRemote = remote
 	work, what := job.Run, plural(len(r.messages), "message")
 	if r.source != nil {
-		notes, err := r.page.book.keepIn("redrives", r.from.info.Name+"-"+r.source.Name, ".log")
-		if err == nil {
-			err = makeParent(notes)
-		}
+		notes, err := session.KeptFile(r.state.Project, r.from.info.Name, *r.source, ".redrive")
 		if err != nil {
 			r.fail("redrive", err)
 			abort()

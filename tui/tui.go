@@ -15,6 +15,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
 
+	"msdev/brokers"
 	"msdev/journal"
 	"msdev/session"
 )
@@ -91,7 +92,7 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		}
 	}
 	program := tea.NewProgram(a, opts...)
-	feeding := feed(ctx, o.Source, program.Send)
+	feeding := feed(ctx, o.Source, a.book.wishes, program.Send)
 	go func() { // ends with ctx
 		select {
 		case err := <-o.Failed:
@@ -138,7 +139,7 @@ type (
 
 // feed starts what brings news to the app: the session's state, the journal's growth, the clock. All of it ends with
 // ctx; the function that it returns waits for that.
-func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
+func feed(ctx context.Context, src Source, firehose <-chan bool, send func(tea.Msg)) (wait func()) {
 	var all sync.WaitGroup
 	all.Go(func() {
 		err := src.Watch(ctx, func(s session.State) error {
@@ -175,8 +176,32 @@ func feed(ctx context.Context, src Source, send func(tea.Msg)) (wait func()) {
 	})
 	if b, ok := src.(BrokerSource); ok {
 		all.Go(func() {
-			if err := b.Tap(ctx); err != nil && ctx.Err() == nil {
+			if err := b.Tap(ctx, brokers.TapOptions{}); err != nil && ctx.Err() == nil {
 				send(tapMsg{err})
+			}
+		})
+		all.Go(func() {
+			var hose sync.WaitGroup
+			defer hose.Wait()
+			stop := func() {}
+			for {
+				select {
+				case <-ctx.Done():
+					stop()
+					return
+				case on := <-firehose:
+					stop()
+					if !on {
+						continue
+					}
+					var hctx context.Context
+					hctx, stop = context.WithCancel(ctx)
+					hose.Go(func() {
+						if err := b.Tap(hctx, brokers.TapOptions{Firehose: true}); err != nil && hctx.Err() == nil {
+							send(tapMsg{err})
+						}
+					})
+				}
 			}
 		})
 	}
