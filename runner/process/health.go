@@ -20,6 +20,7 @@ import (
 type test struct {
 	ask           func(ctx context.Context) (output string, err error)
 	line          *regexp.Regexp // instead of ask: a line of output that tells
+	eager         time.Duration  // the first pause between the tests of a process that was not healthy yet
 	interval      time.Duration
 	timeout       time.Duration
 	startPeriod   time.Duration
@@ -42,13 +43,16 @@ const (
 // image; or whether the ports that it declares take connections. nil is an instance that is ready when it runs. r.mu is held.
 func (r *Runtime) testOf(in *instance, t templates) (*test, error) {
 	s, ready := r.project.Compose.Services[t.service], r.project.Services[t.service].Ready
-	made := &test{interval: readyInterval, timeout: readyTimeout, startPeriod: readyPeriod, startInterval: time.Second, retries: testRetries}
+	made := &test{interval: readyInterval, timeout: readyTimeout, startPeriod: readyPeriod, startInterval: time.Second, retries: testRetries, eager: eagerFirst}
 	if h := s.HealthCheck; h != nil && !h.Disable && !none(h) {
 		made.engineTimes(h)
 	}
 	switch argv, ask := r.containerTest(s.HealthCheck), r.probeOf(in, t, ready); {
 	case ask != nil:
 		made.ask = ask
+		if len(ready.Exec) > 0 {
+			made.eager = eagerCommand
+		}
 	case ready.Log != "":
 		line, err := regexp.Compile(ready.Log)
 		if err != nil {
@@ -60,7 +64,7 @@ func (r *Runtime) testOf(in *instance, t templates) (*test, error) {
 	case s.HealthCheck != nil && (s.HealthCheck.Disable || none(s.HealthCheck)):
 		return nil, nil //nolint:nilnil // no test is no error
 	case argv != nil:
-		made.ask = r.asking(in, argv)
+		made.ask, made.eager = r.asking(in, argv), eagerCommand
 	default:
 		if made.ask = allOpen(in.ports); made.ask == nil {
 			return nil, nil //nolint:nilnil // no test is no error
@@ -192,7 +196,7 @@ func (r *Runtime) healthy(in *instance, c *child, health runner.Health, text str
 // watchHealth tests a process until ctx ends: as the engine does, and often at first, so that it is known as healthy when it is.
 func (r *Runtime) watchHealth(ctx context.Context, in *instance, c *child) {
 	t, failures, once := c.test, 0, false
-	for eager := eagerFirst; ; {
+	for eager := t.eager; ; {
 		text, err := t.try(ctx, c)
 		if ctx.Err() != nil {
 			return
@@ -225,10 +229,12 @@ func (r *Runtime) watchHealth(ctx context.Context, in *instance, c *child) {
 	}
 }
 
-// The pauses between the tests of a process that was not healthy yet.
+// The pauses between the tests of a process that was not healthy yet: each is half as long again as the one before. A question that
+// nobody answers yet costs next to nothing, a command takes time from the one that starts.
 const (
-	eagerFirst = 40 * time.Millisecond
-	eagerMost  = time.Second
+	eagerFirst   = 4 * time.Millisecond
+	eagerCommand = 40 * time.Millisecond
+	eagerMost    = time.Second
 )
 
 // portIn reads the port of PORT/path.

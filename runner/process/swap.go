@@ -74,9 +74,11 @@ func (r *Runtime) swap(ctx context.Context, a runner.Action, old *instance) ([]r
 	if err != nil {
 		return nil, err
 	}
-	in.starting.Lock()
-	err = r.begin(in, fronts{})
-	in.starting.Unlock()
+	if err = r.save(); err == nil { // whoever comes after a kill finds both
+		in.starting.Lock()
+		err = r.begin(in, fronts{})
+		in.starting.Unlock()
+	}
 	if err == nil {
 		err = r.untilReady(ctx, in)
 	}
@@ -131,7 +133,7 @@ func (r *Runtime) untilReady(ctx context.Context, in *instance) error {
 func (r *Runtime) untilOpen(ctx context.Context, in *instance) error {
 	limited, cancel := context.WithTimeout(ctx, readyPeriod)
 	defer cancel()
-	for open := allOpen(in.ports); ; {
+	for open, pause := allOpen(in.ports), eagerFirst; ; pause = min(pause*3/2, eagerCommand) {
 		text, err := open(limited)
 		if err == nil {
 			return nil
@@ -140,7 +142,7 @@ func (r *Runtime) untilOpen(ctx context.Context, in *instance) error {
 		running := in.state.State == runner.InstanceRunning
 		r.mu.Unlock()
 		select {
-		case <-time.After(eagerFirst):
+		case <-time.After(pause):
 		case <-limited.Done():
 			if ctx.Err() != nil {
 				return ctx.Err()
