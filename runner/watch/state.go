@@ -178,6 +178,15 @@ func (s *state) poll() {
 	s.watchPlain()
 }
 
+// lookAt looks at all that is in the trees of one name: events come a little later than what they tell of.
+func (s *state) lookAt(name string) {
+	for _, t := range s.trees {
+		if t.Name == name {
+			s.visit(t.real, visit{deep: true})
+		}
+	}
+}
+
 // visit is how a path is looked at.
 type visit struct {
 	deep  bool // with all that is in it

@@ -28,7 +28,7 @@ type Rules struct {
 
 // Options of a Watcher. The zero value is meant for people.
 type Options struct {
-	Quiet time.Duration // how long nothing more must happen before a batch is told; 0: 10 ms after a single file, 40 ms after several
+	Quiet time.Duration // how long nothing more must happen before a batch is told; 0: 7 ms after a single file, 40 ms after several
 	Most  time.Duration // how long a batch is held back at most, whatever goes on; 0: 250 ms
 	Poll  time.Duration // look at everything this often instead of following events; 0: follow events, and look once a second only where none come (network and shared folders)
 	Warn  func(error)   // told, as *Error, of what keeps changes from being seen at once; may be nil
@@ -36,7 +36,7 @@ type Options struct {
 
 // The defaults of Options.
 const (
-	quietOne    = 10 * time.Millisecond
+	quietOne    = 7 * time.Millisecond
 	quietMany   = 40 * time.Millisecond
 	defaultMost = 250 * time.Millisecond
 	defaultPoll = time.Second
@@ -98,13 +98,14 @@ func (w *Watcher) Set(trees []Tree) error {
 	return w.state.plan(trees)
 }
 
-// Snapshot is what is in a tree now. It is the caller's own.
+// Snapshot is what is in a tree now, whether the system has told of it yet or not. It is the caller's own.
 func (w *Watcher) Snapshot(tree string) Snapshot {
 	defer w.poke() // what is found on the way is told by Run as well
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.state.take(w.raw.take())
 	w.state.look()
+	w.state.lookAt(tree)
 	return w.state.snapshot(tree)
 }
 

@@ -53,15 +53,15 @@ func TestGather(t *testing.T) {
 		every   time.Duration
 		want    []string // when batches were told, and from when they are
 	}{
-		{name: "one save", pauses: []time.Duration{0}, want: []string{"10 from 0"}},
-		{name: "a save is several events", pauses: every(2*ms, 4), same: true, want: []string{"18 from 2"}},
+		{name: "one save", pauses: []time.Duration{0}, want: []string{"7 from 0"}},
+		{name: "a save is several events", pauses: every(2*ms, 4), same: true, want: []string{"15 from 2"}},
 		{name: "several files", pauses: every(5*ms, 3), want: []string{"55 from 5"}},
-		{name: "two saves", pauses: []time.Duration{0, 100 * ms}, want: []string{"10 from 0", "110 from 100"}},
-		{name: "a storm holds nothing back", pauses: every(9*ms, 60), want: []string{"259 from 9", "511 from 261", "580 from 513"}},
+		{name: "two saves", pauses: []time.Duration{0, 100 * ms}, want: []string{"7 from 0", "107 from 100"}},
+		{name: "a storm holds nothing back", pauses: every(6*ms, 90), want: []string{"256 from 6", "508 from 258", "580 from 510"}},
 		{name: "ignored", pauses: every(5*ms, 100), ignored: true},
 		{name: "asked for otherwise", window: window{quiet: 100 * ms, most: 150 * ms}, pauses: every(60*ms, 5), want: []string{"210 from 60", "390 from 240"}},
 		{name: "while git works", pauses: every(5*ms, 3), hold: 300 * ms, want: []string{"305 from 5"}},
-		{name: "looked at now and then", every: 200 * ms, pauses: every(450*ms, 1), want: []string{"200 from 200", "400 from 400", "460 from 450", "660 from 660", "860 from 860"}},
+		{name: "looked at now and then", every: 200 * ms, pauses: every(450*ms, 1), want: []string{"200 from 200", "400 from 400", "457 from 450", "657 from 657", "857 from 857"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
