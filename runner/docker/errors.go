@@ -254,6 +254,11 @@ func underRemoval(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "is already in progress")
 }
 
+// beingRemoved tells whether an engine answers nothing more of a container, because it goes just now.
+func beingRemoved(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "dead or marked for removal")
+}
+
 // describeContainer says whose a container is.
 func (r *Runtime) describeContainer(id string) string {
 	short := id[:min(12, len(id))]

@@ -48,6 +48,9 @@ func (r *Runtime) Logs(ctx context.Context, instance string, opts runner.LogOpti
 			err = nil
 		}
 	}
+	if beingRemoved(err) { // what it had still to say nobody can read
+		err = nil
+	}
 	lines.flush()
 	if ctx.Err() != nil {
 		return ctx.Err()
