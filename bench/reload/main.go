@@ -1,61 +1,32 @@
-// Command reload measures how long it takes from a saved file of a native Go service until its new version answers, in one run:
-// by hand (`go build` and a new process), by `msdev watch`, and by air. Requests that fail meanwhile are counted.
+// Command reload measures how long it takes from a saved file of a native Go service until its new version answers: with
+// `msdev watch`, with air as it comes and at its fastest, and with a floor that knows of the save and does nothing but
+// `go build`, end the old process and start the new one. All are saved in turn in one run, as figures of different runs on a
+// shared machine do not compare. All the while each is asked by clients that keep their connection and by such that do not; what
+// they were not answered is counted. It prints medians.
 //
-//	go run ./bench/reload [-n 5]
+//	go run ./bench/reload [-n 7]
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"msdev/testenv"
 )
 
-const program = `package main
-
-import (
-	"fmt"
-	"net/http"
-	"os"
-)
-
-const version = "VERSION"
+// slack is what msdev may take longer than the floor.
+const slack = 60 * time.Millisecond
 
 func main() {
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, version) })
-	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
-}
-`
-
-const compose = `name: bench-reload
-services:
-  web:
-    ports: ["PUBLISHED:8080"]
-    x-msdev: {build: go build -o bin/web ., run: ./bin/web, env: {PORT: "{{.Port 8080}}"}, ready: {http: 8080/}}
-`
-
-// airSettings are air's with its delays as they come.
-const airSettings = `root = "."
-tmp_dir = "tmp"
-[build]
-cmd = "go build -o ./tmp/main ."
-bin = "./tmp/main"
-`
-
-func main() {
-	n := flag.Int("n", 5, "reloads of each")
+	n := flag.Int("n", 7, "reloads of each; the median counts")
 	flag.Parse()
 	if err := run(*n); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -73,104 +44,147 @@ func run(n int) error {
 	if out, err := exec.Command("go", "build", "-o", msdev, "msdev").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
-	contestants := []struct {
-		name  string
-		begin func(dir string, port int) (*exec.Cmd, error)
-		save  func(dir string, port int, cmd *exec.Cmd) (*exec.Cmd, error)
-	}{
-		{"go build and a new process", byHand, byHandAgain},
-		{"msdev watch", func(dir string, port int) (*exec.Cmd, error) {
-			text := strings.ReplaceAll(compose, "PUBLISHED", fmt.Sprint(port))
-			err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o600)
-			return start(dir, append(os.Environ(), "XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir), msdev, "--runtime", "process", "watch"), err
-		}, nil},
-		{"air", func(dir string, port int) (*exec.Cmd, error) {
-			cache, err := testenv.CacheDir()
-			air := filepath.Join(cache, "bin", "air")
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, ".air.toml"), []byte(airSettings), 0o600)
-			}
-			return start(dir, append(os.Environ(), fmt.Sprint("PORT=", port)), air), err
-		}, nil},
+	cache, err := testenv.CacheDir()
+	if err != nil {
+		return err
 	}
-	for i, c := range contestants {
-		at := filepath.Join(dir, fmt.Sprint(i))
-		took, failed, asked, err := measure(at, n, c.begin, c.save)
-		if i == 1 {
-			down := exec.Command(msdev, "down", "-t", "0")
-			down.Dir, down.Env = at, append(os.Environ(), "XDG_RUNTIME_DIR="+at, "XDG_STATE_HOME="+at)
-			_ = down.Run()
-		}
-		if err != nil {
+	air := filepath.Join(cache, "bin", "air")
+	if _, err := os.Stat(air); err != nil {
+		return fmt.Errorf("air is not there (%w)\nRun: go run ./testenv/setup bench", err)
+	}
+	all := []*contender{
+		{name: "floor: go build, end, start", by: &byHand{}},
+		{name: "msdev watch", by: &byMsdev{program: msdev}},
+		{name: "air", by: &byAir{program: air, delays: "delay = 1000"}},
+		{name: "air at its fastest", by: &byAir{program: air, delays: "delay = 1\nkill_delay = \"1ms\"\nrerun_delay = 1"}},
+	}
+	for i, c := range all {
+		defer c.end()
+		if err := c.begin(filepath.Join(dir, fmt.Sprint(i))); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		slices.Sort(took)
-		fmt.Printf("%-28s %5d ms [%d..%d], %d of %d requests failed\n", c.name, took[len(took)/2].Milliseconds(), took[0].Milliseconds(), took[len(took)-1].Milliseconds(), failed, asked)
+	}
+	average, _ := os.ReadFile("/proc/loadavg")
+	for range n {
+		for _, c := range all {
+			time.Sleep(700 * time.Millisecond) // as a person pauses
+			if err := c.save(); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+	}
+	fmt.Printf("Load average at the beginning: %s\n\n", strings.Join(strings.Fields(string(average))[:3], " "))
+	fmt.Println("| save → the new version answers | median | least–most | failed requests | reloads with a failed request |")
+	fmt.Println("|---|---|---|---|---|")
+	for _, c := range all {
+		fmt.Println(c.row())
+	}
+	fmt.Println()
+	if floor, ours := all[0].median(), all[1].median(); ours > floor+slack {
+		fmt.Printf("The goal (floor + %s = %s) is missed by %s.\n", slack, short(floor+slack), short(ours-floor-slack))
+	} else {
+		fmt.Printf("The goal (floor + %s = %s) is met: %s.\n", slack, short(floor+slack), short(ours))
 	}
 	return nil
 }
 
-func byHand(dir string, port int) (*exec.Cmd, error) { return byHandAgain(dir, port, nil) }
+func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
-func byHandAgain(dir string, port int, old *exec.Cmd) (*exec.Cmd, error) {
-	build := exec.Command("go", "build", "-o", "web", ".")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, out)
-	}
-	end(old)
-	return start(dir, append(os.Environ(), fmt.Sprint("PORT=", port)), filepath.Join(dir, "web")), nil
+const program = `package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+)
+
+const version = "VERSION"
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, version) })
+	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+}
+`
+
+// contender is one way to have the new version answer.
+type contender struct {
+	name string
+	by   way
+
+	dir     string
+	port    int
+	version string
+	saves   int
+	took    []time.Duration
+	clients tally
+	harmed  int // reloads with a failed request
 }
 
-func start(dir string, env []string, name string, args ...string) *exec.Cmd {
-	c := exec.Command(name, args...)
-	c.Dir, c.Env, c.SysProcAttr = dir, env, &syscall.SysProcAttr{Setpgid: true}
-	_ = c.Start() // what did not start does not answer
-	return c
+// way is how the versions of a contender come to run.
+type way interface {
+	begin(dir string, port int) error // has the first one run, and the others when they are saved
+	saved() error                     // is told of a save
+	end()
 }
 
-func end(c *exec.Cmd) {
-	if c != nil && c.Process != nil {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGINT)
-		_ = c.Wait()
-	}
-}
-
-// measure saves n versions and waits for each to answer.
-func measure(dir string, n int, begin func(string, int) (*exec.Cmd, error), save func(string, int, *exec.Cmd) (*exec.Cmd, error)) (took []time.Duration, failed, asked int, err error) {
-	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module web\n\ngo 1.24\n"), 0o600), write(dir, 0)); err != nil {
-		return nil, 0, 0, err
-	}
+func (c *contender) begin(dir string) error {
 	port, err := freePort()
 	if err != nil {
-		return nil, 0, 0, err
+		return err
 	}
-	cmd, err := begin(dir, port)
-	defer func() { end(cmd) }()
-	if err != nil {
-		return nil, 0, 0, err
+	c.dir, c.port = dir, port
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module web\n\ngo 1.24\n"), 0o600), c.write()); err != nil {
+		return err
 	}
-	if _, _, err := until(port, 0); err != nil {
-		return nil, 0, 0, err
+	if err := c.by.begin(dir, port); err != nil {
+		return err
 	}
-	for i := 1; i <= n; i++ {
-		<-time.After(700 * time.Millisecond) // as a person pauses
-		began := time.Now()
-		if err := write(dir, i); err != nil {
-			return nil, 0, 0, err
-		}
-		if save != nil {
-			if cmd, err = save(dir, port, cmd); err != nil {
-				return nil, 0, 0, err
-			}
-		}
-		f, a, err := until(port, i)
-		if err != nil {
-			return nil, 0, 0, err
-		}
-		took, failed, asked = append(took, time.Since(began)), failed+f, asked+a
+	_, _, err = load(port, c.version)
+	return err
+}
+
+func (c *contender) end() { c.by.end() }
+
+// write saves another version.
+func (c *contender) write() error {
+	c.saves++
+	c.version = fmt.Sprintf("%s, %d", c.name, c.saves)
+	return os.WriteFile(filepath.Join(c.dir, "main.go"), []byte(strings.ReplaceAll(program, "VERSION", c.version)), 0o600)
+}
+
+// save saves another version and waits until it answers.
+func (c *contender) save() error {
+	asking := make(chan result, 1)
+	version := fmt.Sprintf("%s, %d", c.name, c.saves+1)
+	go func() {
+		at, clients, err := load(c.port, version)
+		asking <- result{at, clients, err}
+	}()
+	time.Sleep(50 * time.Millisecond) // the clients are under way
+	began := time.Now()
+	err := c.write()
+	if err == nil {
+		err = c.by.saved()
 	}
-	return took, failed, asked, nil
+	r := <-asking
+	c.took = append(c.took, r.at.Sub(began))
+	c.clients.asked += r.clients.asked
+	c.clients.failed += r.clients.failed
+	if r.clients.failed > 0 {
+		c.harmed++
+	}
+	return errors.Join(err, r.err)
+}
+
+func (c *contender) median() time.Duration {
+	slices.Sort(c.took)
+	return c.took[len(c.took)/2]
+}
+
+func (c *contender) row() string {
+	median := c.median()
+	return fmt.Sprintf("| %s | %s | %s–%s | %d of %d | %d of %d |", c.name, short(median), short(c.took[0]), short(c.took[len(c.took)-1]),
+		c.clients.failed, c.clients.asked, c.harmed, len(c.took))
 }
 
 func freePort() (int, error) {
@@ -179,31 +193,4 @@ func freePort() (int, error) {
 		return 0, err
 	}
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
-}
-
-func write(dir string, version int) error {
-	return os.WriteFile(filepath.Join(dir, "main.go"), []byte(strings.ReplaceAll(program, "VERSION", fmt.Sprint("v", version))), 0o600)
-}
-
-// until asks until a version answers.
-func until(port, version int) (failed, asked int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
-	defer cancel()
-	client := http.Client{Timeout: time.Second}
-	for ctx.Err() == nil {
-		asked++
-		resp, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/", port))
-		if err != nil {
-			failed++
-			<-time.After(5 * time.Millisecond)
-			continue
-		}
-		text, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if string(text) == fmt.Sprint("v", version) {
-			return failed, asked, nil
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	return failed, asked, fmt.Errorf("version %d never answered", version)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/moby/moby/client"
 )
 
@@ -32,6 +30,14 @@ services:
     develop:
       watch:
         - {action: sync, path: ./src, target: /src, ignore: [node_modules/, "**/*.log"]}
+  again:
+    build: app
+    ports: ["127.0.0.1:%d:80"]
+    develop: {watch: [{action: sync+restart, path: ./conf, target: /conf}]}
+  built:
+    build: app
+    ports: ["127.0.0.1:%d:80"]
+    develop: {watch: [{action: rebuild, path: ./app}]}
 `
 
 // contender is one way to bring files into a container of its own.
@@ -50,12 +56,14 @@ type contender struct {
 	root   string // the container's file system, as this machine sees it
 	run    *exec.Cmd
 	api    *client.Client
+	ports  [2]int            // of the services again and built
+	ids    map[string]string // of the floor: by service, the container
 	saves  int
 	branch string
 	end    context.CancelFunc
 }
 
-func (c *contender) start(ctx context.Context, dir, msdev, host string, folders int) error {
+func (c *contender) start(ctx context.Context, dir, msdev, server, host string, folders int) error {
 	c.dir, c.src, c.msdev, c.host = dir, filepath.Join(dir, "src"), msdev, host
 	for n := range folders {
 		if err := os.MkdirAll(filepath.Join(c.src, "node_modules", fmt.Sprint("p", n)), 0o755); err != nil {
@@ -63,8 +71,8 @@ func (c *contender) start(ctx context.Context, dir, msdev, host string, folders 
 		}
 	}
 	project := fmt.Sprintf("msdevbench%d%s", os.Getpid(), c.name)
-	if err := errors.Join(os.MkdirAll(c.src, 0o755), os.WriteFile(filepath.Join(c.src, "file"), []byte("0"), 0o644),
-		os.WriteFile(filepath.Join(dir, "compose.yaml"), fmt.Appendf(nil, composeFile, project), 0o644)); err != nil {
+	if err := errors.Join(os.MkdirAll(c.src, 0o755), os.WriteFile(filepath.Join(c.src, "file"), []byte("0"), 0o644), c.prepare(server),
+		os.WriteFile(filepath.Join(dir, "compose.yaml"), fmt.Appendf(nil, composeFile, project, c.ports[0], c.ports[1]), 0o644)); err != nil {
 		return err
 	}
 	var err error
@@ -81,6 +89,7 @@ func (c *contender) start(ctx context.Context, dir, msdev, host string, folders 
 	}
 	c.id, c.root = in.Container.ID, filepath.Join("/proc", strconv.Itoa(in.Container.State.Pid), "root")
 	if c.floor {
+		c.ids = map[string]string{"again": project + "-again-1", "built": project + "-built-1"}
 		running, cancel := context.WithCancel(ctx)
 		c.end = cancel
 		return c.serveFloor(running)
@@ -252,7 +261,7 @@ func (c *contender) checkout(ctx context.Context) (time.Duration, error) {
 // watches is how many folders the program and what it started watch: each is a line that the kernel shows of an inotify file.
 func (c *contender) watches() string {
 	if c.floor {
-		return "1"
+		return "3"
 	}
 	count := 0
 	processes, _ := filepath.Glob("/proc/[0-9]*/exe")
@@ -273,51 +282,4 @@ func (c *contender) watches() string {
 		}
 	}
 	return strconv.Itoa(count)
-}
-
-// serveFloor puts the file into the container as soon as the system tells of it.
-func (c *contender) serveFloor(ctx context.Context) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return err
-	}
-	if err := watcher.Add(c.src); err != nil {
-		return err
-	}
-	go func() {
-		defer watcher.Close()
-		last := ""
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case e := <-watcher.Events:
-				content, err := os.ReadFile(e.Name)
-				if filepath.Base(e.Name) != "file" || err != nil || len(content) == 0 || string(content) == last {
-					continue // a save is several events
-				}
-				last = string(content)
-				if err := c.put(ctx, content); err != nil && ctx.Err() == nil {
-					fmt.Fprintln(os.Stderr, "floor:", err)
-				}
-			}
-		}
-	}()
-	return nil
-}
-
-func (c *contender) put(ctx context.Context, content []byte) error {
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: "src/file", Mode: 0o644, Size: int64(len(content)), Typeflag: tar.TypeReg}); err != nil {
-		return err
-	}
-	if _, err := w.Write(content); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	_, err := c.api.CopyToContainer(ctx, c.id, client.CopyToContainerOptions{DestinationPath: "/", Content: &archive})
-	return err
 }

@@ -1,9 +1,9 @@
-// Command watch measures how long a saved file takes into a container: with `msdev watch`, with `docker compose watch`, and with
-// a floor that does nothing but hear of the file and put it there in one call. All run in turn in one run, as figures of
-// different runs on a shared machine do not compare. It prints medians.
+// Command watch measures how long a saved file takes into a container, into its next start, and into its next image: with
+// `msdev watch`, with `docker compose watch`, and with a floor that does nothing but hear of the file and make the calls that it
+// takes. All run in turn in one run, as figures of different runs on a shared machine do not compare. It prints medians.
 //
-// Beside a single save it measures a save while ignored files are written without end, a branch that is switched, and how many
-// folders are watched for a tree with thousands of ignored ones.
+// Beside that it measures a save while ignored files are written without end, a branch that is switched, and how many folders are
+// watched for a tree with thousands of ignored ones.
 //
 //	go run ./bench/watch [-runs 15] [-files 10000] [-folders 3000]
 //
@@ -49,6 +49,10 @@ func measure(ctx context.Context, runs, files, folders int) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", msdev, "msdev").CombinedOutput(); err != nil {
 		return fmt.Errorf("building msdev: %w\n%s", err, out)
 	}
+	server, err := buildServer(ctx, dir)
+	if err != nil {
+		return err
+	}
 	compose := filepath.Join(state.DockerConfig, "cli-plugins", "docker-compose")
 	all := []*contender{
 		{name: "floor", floor: true},
@@ -61,25 +65,35 @@ func measure(ctx context.Context, runs, files, folders int) error {
 		}
 	}()
 	for _, c := range all {
-		if err := c.start(ctx, filepath.Join(dir, "of", c.name), msdev, state.Engines[0].Host, folders); err != nil {
+		if err := c.start(ctx, filepath.Join(dir, "of", c.name), msdev, server, state.Engines[0].Host, folders); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	fmt.Println("| what | " + strings.Join(names(all), " | ") + " |")
-	fmt.Println("|---|" + strings.Repeat("---|", len(all)))
-	report("watched folders", all, func(c *contender) string { return c.watches() })
-	if err := compare(ctx, all, all, "a save → in the container", runs, (*contender).save); err != nil {
-		return err
+	average, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("Load average at the beginning: %s\n\n", strings.Join(strings.Fields(string(average))[:3], " "))
+	fmt.Println("| what | " + strings.Join(names(all), " | ") + " | msdev ÷ floor |")
+	fmt.Println("|---|" + strings.Repeat("---|", len(all)+1))
+	report("watched folders", all, func(c *contender) string { return c.watches() }, "")
+	for _, row := range []comparison{
+		{what: "a save → in the container", runs: runs, do: (*contender).save, goal: 1.2},
+		{what: "a save → the restarted container answers (sync+restart)", runs: runs, do: (*contender).saveAndRestart},
+		{what: "a save → the container of a new image answers (rebuild)", runs: max(5, runs/2), do: (*contender).saveAndRebuild},
+		{what: "a save → in the container, while ignored files are written (for 10 s at most)", runs: max(5, runs/3), do: (*contender).saveInStorm, goal: 1.2},
+	} {
+		if err := row.measure(ctx, all, all); err != nil {
+			return err
+		}
 	}
-	if err := compare(ctx, all, all, "the same, while ignored files are written (for 10 s at most)", max(5, runs/3), (*contender).saveInStorm); err != nil {
-		return err
+	if files == 0 {
+		return nil
 	}
 	for _, c := range all[1:] { // the floor knows of one file
 		if err := c.branches(ctx, files); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	return compare(ctx, all, all[1:], fmt.Sprintf("a branch that changes %d files → all in the container", files), 2, (*contender).checkout)
+	switched := comparison{what: fmt.Sprintf("a branch that changes %d files → all in the container", files), runs: 2, do: (*contender).checkout}
+	return switched.measure(ctx, all, all[1:])
 }
 
 func names(all []*contender) []string {
@@ -90,35 +104,53 @@ func names(all []*contender) []string {
 	return names
 }
 
-func report(what string, all []*contender, of func(*contender) string) {
+func report(what string, all []*contender, of func(*contender) string, last string) {
 	cells := make([]string, 0, len(all))
 	for _, c := range all {
 		cells = append(cells, of(c))
 	}
-	fmt.Println("| " + what + " | " + strings.Join(cells, " | ") + " |")
+	fmt.Println("| " + what + " | " + strings.Join(cells, " | ") + " | " + last + " |")
 }
 
-// compare does one thing with each of some contenders in turn, some times; every one has its column.
-func compare(ctx context.Context, every, all []*contender, what string, runs int, do func(*contender, context.Context) (time.Duration, error)) error {
+// comparison is one thing that contenders do in turn, some times.
+type comparison struct {
+	what string
+	runs int
+	do   func(*contender, context.Context) (time.Duration, error)
+	goal float64 // what ours may be of the floor; 0: none is set
+}
+
+// measure does it with some of the contenders; every one has its column.
+func (k comparison) measure(ctx context.Context, every, some []*contender) error {
 	took := map[*contender][]time.Duration{}
-	for range runs {
-		for _, c := range all {
-			t, err := do(c, ctx)
+	for range k.runs {
+		for _, c := range some {
+			t, err := k.do(c, ctx)
 			if err != nil {
-				return fmt.Errorf("%s: %s: %w", what, c.name, err)
+				return fmt.Errorf("%s: %s: %w", k.what, c.name, err)
 			}
 			took[c] = append(took[c], t)
 			time.Sleep(300 * time.Millisecond) // whatever it does besides is not the next one's
 		}
 	}
-	report(what, every, func(c *contender) string {
+	median := func(c *contender) time.Duration { return took[c][len(took[c])/2] }
+	for _, c := range some {
 		slices.Sort(took[c])
-		n := len(took[c])
-		if n == 0 {
+	}
+	verdict := ""
+	if some[0].floor {
+		ratio := float64(median(some[1])) / float64(median(some[0]))
+		verdict = fmt.Sprintf("%.2f", ratio)
+		if k.goal > 0 {
+			verdict += fmt.Sprintf(" (goal ≤ %.2f: %s)", k.goal, map[bool]string{true: "met", false: "missed"}[ratio <= k.goal])
+		}
+	}
+	report(k.what, every, func(c *contender) string {
+		if took[c] == nil {
 			return "–"
 		}
-		return fmt.Sprintf("%s [%s..%s]", short(took[c][n/2]), short(took[c][0]), short(took[c][n-1]))
-	})
+		return fmt.Sprintf("%s [%s..%s]", short(median(c)), short(took[c][0]), short(took[c][len(took[c])-1]))
+	}, verdict)
 	return nil
 }
 
