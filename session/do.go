@@ -395,6 +395,13 @@ func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 			}
 			continue
 		}
+		if st.Orphan && !ending { // nothing says how it is to run
+			if slices.Contains(cmd.Services, st.Service) {
+				return Result{}, &runner.Error{Kind: runner.ErrUsage, Service: st.Service, Msg: fmt.Sprintf("service %q is not in the compose file", st.Service),
+					Hint: "`msdev down --remove-orphans` removes what is left of it."}
+			}
+			continue
+		}
 		req.Goals[st.Service] = goalOf(cmd, st)
 		req.Scope = append(req.Scope, st.Service)
 	}

@@ -67,7 +67,7 @@ func upCell(d *desk, s *runner.Status) (string, style) {
 	if s.Since.IsZero() {
 		return "", ""
 	}
-	return ago(d.now.Sub(s.Since)), ""
+	return age(d.now.Sub(s.Since)), ""
 }
 
 func restartsCell(d *desk, s *runner.Status) (string, style) {

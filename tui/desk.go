@@ -153,7 +153,7 @@ func (d *desk) clock(t time.Time, w int) string {
 	case t.Unix() <= 0: // nobody knows
 		return d.signs.none
 	case d.ages:
-		return ago(d.now.Sub(t))
+		return age(d.now.Sub(t))
 	case w >= 12:
 		return t.In(d.zone).Format("15:04:05.000")
 	}

@@ -43,6 +43,14 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%dd", s/86400)
 }
 
+// age is ago without the seconds of what is over a minute old: a screen that nothing happens on is then drawn once a minute.
+func age(d time.Duration) string {
+	if d >= time.Minute && d < time.Hour {
+		return itoa(int(d/time.Minute)) + "m"
+	}
+	return ago(d)
+}
+
 // percent writes cores as a percentage of one core, in at most five columns: "0.4%", "12.0%", "104%".
 func percent(cores float64) string {
 	p := cores * 100

@@ -13,7 +13,7 @@ import (
 
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{ago(-time.Second), "0s"}, {ago(59 * time.Second), "59s"}, {ago(252 * time.Second), "4m12s"}, {ago(3*time.Hour + 5*time.Minute), "3h05m"},
+		{ago(-time.Second), "0s"}, {ago(59 * time.Second), "59s"}, {ago(252 * time.Second), "4m12s"}, {age(59 * time.Second), "59s"}, {age(252 * time.Second), "4m"}, {age(3*time.Hour + 5*time.Minute), "3h05m"}, {ago(3*time.Hour + 5*time.Minute), "3h05m"},
 		{ago(52 * time.Hour), "2d04h"}, {ago(2000 * 24 * time.Hour), "2000d"},
 		{percent(0), "0.0%"}, {percent(0.012), "1.2%"}, {percent(0.9996), "100%"}, {percent(1.204), "120%"}, {percent(63.5), "6350%"},
 		{size(0), "0B"}, {size(1023), "1023B"}, {size(18 << 20), "18M"}, {size(1 << 30), "1.0G"}, {size(131 << 20), "131M"}, {size(12 << 30), "12G"}, {size(1023<<20 + 900<<10), "1.0G"},

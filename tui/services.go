@@ -205,7 +205,7 @@ func (p *servicesPage) lastCell(l *line, s *runner.Status, w int) {
 	if !s.LastAt.IsZero() {
 		at = p.clock(s.LastAt, 8)
 		if !p.ages {
-			at = ago(p.now.Sub(s.LastAt))
+			at = age(p.now.Sub(s.LastAt))
 		}
 	}
 	l.cell(p.theme.faint, at, 6, true).gap(2).cell(st, s.Last, w-8, false)

@@ -114,7 +114,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, 5*time.Second); err != nil { // what the start costs is over
+	if err := pause(ctx, time.Minute); err != nil { // what the start costs is over, and ages count minutes
 		return err
 	}
 	before, err := usage(keep.pid, session)
