@@ -202,7 +202,7 @@ func (r *Runtime) finish(ctx context.Context, cmd *exec.Cmd) (int, error) {
 	ended(cmd.Process.Pid)
 	close(over)
 	watch.Wait()
-	signalGroup(cmd.Process.Pid, syscall.SIGKILL) // what it left in the background
+	r.spawner.killGroup(cmd.Process.Pid) // what it left in the background
 	code, err := r.spawner.wait(cmd)
 	return code, errors.Join(ctx.Err(), err)
 }

@@ -119,6 +119,19 @@ func (s *spawner) reap() {
 	}
 }
 
+// killGroup kills what a child that has ended left behind in its group, and has it waited for.
+func (s *spawner) killGroup(pgid int) {
+	signalGroup(pgid, syscall.SIGKILL)
+	s.mu.Lock()
+	for _, c := range children() {
+		if c.group == pgid && !s.direct[c.pid] {
+			s.strays[c.pid] = true
+		}
+	}
+	s.mu.Unlock()
+	s.reap()
+}
+
 // ended returns when a child has ended, and leaves it to be waited for: until then its pid, and the group of that name,
 // cannot be anybody else's.
 func ended(pid int) {

@@ -23,6 +23,8 @@ func ended(int) {}
 // sweep kills what is left of an instance's process group.
 func (s *spawner) sweep(_ string, pgid int) { signalGroup(pgid, syscall.SIGKILL) }
 
+func (s *spawner) killGroup(pgid int) { signalGroup(pgid, syscall.SIGKILL) }
+
 // proc is a process as ps tells of it.
 type proc struct {
 	pid, parent, group int

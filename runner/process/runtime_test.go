@@ -21,7 +21,11 @@ import (
 var testApp string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(ownerEnv) != "" {
+	switch {
+	case os.Getenv(swapEnv) != "":
+		swapper()
+		return
+	case os.Getenv(ownerEnv) != "":
 		owner()
 		return
 	}
