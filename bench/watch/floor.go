@@ -5,13 +5,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/moby/moby/api/types/build"
+	buildkit "github.com/moby/buildkit/client"
 	"github.com/moby/moby/client"
+	"github.com/tonistiigi/fsutil"
 )
 
 // serveFloor does what has to be done as soon as the system tells of a file, and nothing else.
@@ -84,38 +85,14 @@ func (c *contender) putAndRestart(ctx context.Context, content []byte) error {
 
 // buildAndReplace has the engine build an image of two steps that it knows and one that it does not, and replaces the container
 // by one of that image. What is left of the old one is removed when the new one runs.
-func (c *contender) buildAndReplace(ctx context.Context, content []byte) error {
-	var folder bytes.Buffer
-	w := tar.NewWriter(&folder)
-	for _, name := range []string{"Dockerfile", "server"} {
-		content, err := os.ReadFile(filepath.Join(c.dir, "app", name))
-		if err != nil {
-			return err
-		}
-		if err := add(w, name, 0o755, content); err != nil {
-			return err
-		}
-	}
-	if err := add(w, "version", 0o644, content); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
+func (c *contender) buildAndReplace(ctx context.Context, _ []byte) error {
 	old := c.ids["built"]
 	in, err := c.api.ContainerInspect(ctx, old, client.ContainerInspectOptions{})
 	if err != nil {
 		return err
 	}
-	image := in.Container.Config.Image
-	res, err := c.api.ImageBuild(ctx, &folder, client.ImageBuildOptions{Version: build.BuilderV1, Tags: []string{image}, Remove: true})
-	if err != nil {
+	if err := c.build(ctx, in.Container.Config.Image); err != nil {
 		return err
-	}
-	said, err := io.ReadAll(res.Body)
-	_ = res.Body.Close()
-	if err != nil || !bytes.Contains(said, []byte("Successfully built")) {
-		return fmt.Errorf("%w: %s", err, said)
 	}
 	in.Container.Config.Hostname = ""
 	made, err := c.api.ContainerCreate(ctx, client.ContainerCreateOptions{Config: in.Container.Config, HostConfig: in.Container.HostConfig})
@@ -130,5 +107,30 @@ func (c *contender) buildAndReplace(ctx context.Context, content []byte) error {
 	}
 	c.ids["built"] = made.ID
 	_, err = c.api.ContainerRemove(ctx, old, client.ContainerRemoveOptions{Force: true})
+	return err
+}
+
+// build has the engine's BuildKit build the image.
+func (c *contender) build(ctx context.Context, image string) error {
+	kit, err := buildkit.New(ctx, "",
+		buildkit.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return c.api.DialHijack(ctx, "/grpc", "h2c", nil)
+		}),
+		buildkit.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
+			return c.api.DialHijack(ctx, "/session", proto, meta)
+		}))
+	if err != nil {
+		return err
+	}
+	defer kit.Close()
+	folder, err := fsutil.NewFS(filepath.Join(c.dir, "app"))
+	if err != nil {
+		return err
+	}
+	_, err = kit.Solve(ctx, nil, buildkit.SolveOpt{
+		Exports:  []buildkit.ExportEntry{{Type: "moby", Attrs: map[string]string{"name": image}}},
+		Frontend: "dockerfile.v0", FrontendAttrs: map[string]string{"filename": "Dockerfile"},
+		LocalMounts: map[string]fsutil.FS{"context": folder, "dockerfile": folder}, SharedKey: c.dir,
+	}, nil)
 	return err
 }

@@ -92,7 +92,7 @@ func measure(ctx context.Context, runs, files, folders int) error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	switched := comparison{what: fmt.Sprintf("a branch that changes %d files → all in the container", files), runs: 2, do: (*contender).checkout}
+	switched := comparison{what: fmt.Sprintf("a branch that changes %d files → all in the container", files), runs: 5, do: (*contender).checkout}
 	return switched.measure(ctx, all, all[1:])
 }
 
