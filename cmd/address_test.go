@@ -144,3 +144,25 @@ func null(t *testing.T) *os.File {
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
+
+// TestCompletions completes a name bare, or in the form that was begun.
+func TestCompletions(t *testing.T) {
+	every := []brokers.SourceKind{brokers.SourceQueue, brokers.SourceExchange, brokers.SourceTopic}
+	for _, c := range []struct {
+		word  string
+		kinds []brokers.SourceKind
+		want  []string
+	}{
+		{"ship", every, []string{"shipping", "shipping.dead"}},
+		{"ship", every[2:], []string{"shipping"}},
+		{"queue:sh", every, []string{"queue:shipping", "queue:shipping.dead"}},
+		{"kafka/topic:o", every, []string{"kafka/topic:order-events"}},
+		{"kaf", every, []string{"kafka/topic:order-events", "kafka/topic:shipping"}},
+		{"nothing", every, nil},
+		{"", every[1:2], []string{"both", "orders", "orders/eu"}},
+	} {
+		if got := someBrokers().addresses(c.word, c.kinds); !slices.Equal(got, c.want) {
+			t.Errorf("%q is completed to %q, not %q", c.word, got, c.want)
+		}
+	}
+}

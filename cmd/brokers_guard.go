@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"msdev/brokers"
+	"msdev/runner"
 )
 
 // consent are the flags by which a user says yes in advance.
@@ -82,17 +83,22 @@ func (a *app) named(ctx context.Context, c consent, at brokers.Info, doing, lose
 // the program, which is what an interrupt leads to.
 func (a *app) prompt(ctx context.Context, question string) (string, error) {
 	printf(a.err, "%s", question)
-	line := make(chan string, 1)
+	type answer struct {
+		text string
+		err  error
+	}
+	line := make(chan answer, 1)
 	go func() {
 		text, err := bufio.NewReader(a.in).ReadString('\n')
-		if err != nil {
-			text = ""
-		}
-		line <- strings.TrimSpace(text)
+		line <- answer{strings.TrimSpace(text), err}
 	}()
 	select {
-	case text := <-line:
-		return text, nil
+	case got := <-line:
+		if got.err != nil { // the terminal has no more to say
+			printf(a.err, "\n")
+			return "", &runner.Error{Kind: runner.ErrFailed, Msg: "there was no answer", Hint: "Nothing more was done.", Err: got.err}
+		}
+		return got.text, nil
 	case <-ctx.Done():
 		printf(a.err, "\n")
 		return "", ctx.Err()

@@ -133,6 +133,10 @@ func (b *knownBroker) names(kind brokers.SourceKind) []string {
 		for i := range b.topology.Topics {
 			names = append(names, b.topology.Topics[i].Name)
 		}
+	case sourceGroup:
+		for i := range b.topology.Groups {
+			names = append(names, b.topology.Groups[i].Name)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -29,6 +29,7 @@ func newExchanges(a *app) *cobra.Command {
 		Short: "List RabbitMQ's exchanges, and what is bound to them",
 		Example: `  msdev exchanges
   msdev exchanges orders   with its bindings`,
+		ValidArgsFunction: a.completes(0, brokers.SourceExchange),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withBrokers(o, func(_ context.Context, c *counter) error { return c.exchanges(format, all, names) })
 		},
@@ -149,7 +150,8 @@ func newExchangeDelete(a *app) *cobra.Command {
 		Short: "Delete an exchange, with its bindings",
 		Example: `  msdev exchanges delete audit --if-unused
   msdev exchanges delete audit --yes`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, brokers.SourceExchange),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error {
 				p, err := c.resolve(args[0], brokers.SourceExchange)
@@ -182,7 +184,8 @@ func newBind(a *app, kind brokers.SourceKind, what brokers.ChangeKind) *cobra.Co
 		Short: map[brokers.ChangeKind]string{brokers.Bind: "Have it get what an exchange gets", brokers.Unbind: "Have it get no more of an exchange"}[what],
 		Example: fmt.Sprintf(`  msdev %ss %s %s orders 'orders.#'
   msdev %ss %s %s amq.headers --argument x-match=all --argument tenant=acme`, kind, what, name, kind, what, name),
-		Args: cobra.RangeArgs(2, 3),
+		Args:              cobra.RangeArgs(2, 3),
+		ValidArgsFunction: a.bindable(kind),
 		RunE: func(_ *cobra.Command, words []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error {
 				return c.bind(ctx, agreed, kind, what, words, args)

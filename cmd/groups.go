@@ -32,6 +32,7 @@ func newGroups(a *app) *cobra.Command {
 		Long:  "List Kafka's consumer groups: who is in them, and how far behind they are. One that is named is shown by partition.",
 		Example: `  msdev groups
   msdev groups analytics --format jsonl`,
+		ValidArgsFunction: a.completes(0, sourceGroup),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error { return c.groups(ctx, format, names) })
 		},
@@ -152,7 +153,8 @@ func newGroupDelete(a *app) *cobra.Command {
 		Short: "Forget a consumer group and its offsets",
 		Example: `  msdev groups delete reports --yes
   msdev groups delete reports --topic order-events   only its offsets in one topic`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, sourceGroup),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error { return c.deleteGroup(ctx, agreed, args[0], topics) })
 		},

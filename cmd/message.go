@@ -33,13 +33,15 @@ func newMessageSend(a *app, verb string) *cobra.Command {
 			"copy": "Send a message elsewhere as well"}[verb],
 		Example: fmt.Sprintf(`  msdev message %s shipping.dead 779a406b --to queue:shipping
   msdev message %s shipping.dead 779a406b --to exchange:orders/orders.placed`, verb, verb),
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error { return c.sendOne(ctx, o, verb, args) })
 		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&o.to, "to", "", "send it to this `TARGET`")
+	a.completesTo(c)
 	flags.StringArrayVar(&o.strip, "strip", nil, "leave out a `header`; * stands for the rest of a name")
 	flags.BoolVar(&o.keep, "keep-broker-headers", false, "keep x-death and its like, which are left out otherwise")
 	o.trace = "keep"
@@ -57,7 +59,7 @@ func (c *counter) sendOne(ctx context.Context, o sendFlags, verb string, args []
 	if err != nil {
 		return err
 	}
-	r, to, err := o.replay(c, p.at, brokers.ToSame)
+	r, to, err := o.replay(ctx, c, p.at, brokers.ToSame)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,8 @@ func newMessageDelete(a *app) *cobra.Command {
 		Short: "Remove one message from a queue",
 		Example: `  msdev message delete shipping.dead 779a406b
   msdev message delete shipping.dead evt_rftsuct2oc --yes`,
-		Args: cobra.ExactArgs(2),
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error {
 				p, err := c.resolve(args[0], brokers.SourceQueue)

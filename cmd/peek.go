@@ -68,7 +68,8 @@ that leaves behind (redelivered, a delivery less in a quorum queue) is said.
 ` + addressHelp,
 		Example: `  msdev peek shipping.dead --long
   msdev peek order-events --from last:5 --format jsonl | jq .offset`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error { return c.peek(ctx, o, args[0]) })
 		},

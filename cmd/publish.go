@@ -45,7 +45,8 @@ a --body-file, or standard input. With --jsonl the input is message files' lines
 ` + addressHelp,
 		Example: `  msdev publish exchange:orders/orders.placed '{"id":"evt_1"}' -H type=orders.placed --property content-type=application/json
   msdev publish order-events --key 7f3a --body-file order.json`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue, brokers.SourceTopic, brokers.SourceExchange),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.keyed, o.routed = c.Flags().Changed("key"), c.Flags().Changed("routing-key")
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error { return c.publish(ctx, o, args) })

@@ -41,6 +41,7 @@ or to its topic and partition, behind what arrived since.
 			}
 			return cobra.ExactArgs(1)(c, args)
 		},
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error {
 				if o.undo != "" {

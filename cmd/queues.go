@@ -33,6 +33,7 @@ func newQueues(a *app) *cobra.Command {
 bindings, arguments and consumers.`,
 		Example: `  msdev queues
   msdev queues shipping --format json`,
+		ValidArgsFunction: a.completes(0, brokers.SourceQueue),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withBrokers(o, func(_ context.Context, c *counter) error { return c.queues(format, names) })
 		},
@@ -245,7 +246,8 @@ func newQueueDelete(a *app) *cobra.Command {
 		Short: "Delete a queue, with what is in it",
 		Example: `  msdev queues delete audit --if-empty
   msdev queues delete audit --yes`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error {
 				p, err := c.resolve(args[0], brokers.SourceQueue)

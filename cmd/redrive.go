@@ -27,13 +27,15 @@ interrupted, or killed, goes on where it was when it is run again; at most what 
 ` + addressHelp,
 		Example: `  msdev redrive shipping.dead --dry-run
   msdev redrive shipping.dead --to queue:shipping --rate 10`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, brokers.SourceQueue, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error { return c.redrive(ctx, o, args[0]) })
 		},
 	}
 	flags := c.Flags()
 	o.sendFlags.register(flags)
+	a.completesTo(c)
 	flags.StringVar(&o.journal, "journal", "", "`file` that remembers what went (default: one of the project's, by the queue's name)")
 	return c
 }
@@ -43,7 +45,7 @@ func (c *counter) redrive(ctx context.Context, o redriveOptions, text string) er
 	if err != nil {
 		return err
 	}
-	r, to, err := o.sendFlags.replay(c, p.at, brokers.ToOrigin)
+	r, to, err := o.sendFlags.replay(ctx, c, p.at, brokers.ToOrigin)
 	if err != nil {
 		return err
 	}

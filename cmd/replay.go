@@ -61,8 +61,12 @@ func (o *sendFlags) register(flags *pflag.FlagSet) {
 }
 
 // replay makes the replay that the flags describe, of what is found at a broker (nil: in a file), with where it goes.
-func (o *sendFlags) replay(c *counter, found *knownBroker, kind brokers.MappingKind) (*brokers.Replay, *knownBroker, error) {
-	f, err := filter.Compile(o.filter, nil)
+func (o *sendFlags) replay(ctx context.Context, c *counter, found *knownBroker, kind brokers.MappingKind) (*brokers.Replay, *knownBroker, error) {
+	schemas, err := c.client.Schemas(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := filter.Compile(o.filter, schemas.Decoder(ctx).Values)
 	if err != nil {
 		return nil, nil, wrongUse(err)
 	}
@@ -118,13 +122,15 @@ keeps them. Without --to they go where they were published. What brokers wrote i
 SOURCE is a file or folder of messages, - for lines on standard input, or a place. ` + addressHelp,
 		Example: `  msdev replay order-events --from 10m --filter 'type:orders.placed' --dry-run
   msdev replay shipping.dead --limit 1 --edit --to queue:shipping`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.sourcesOrFiles,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error { return c.replay(ctx, o, args[0]) })
 		},
 	}
 	flags := c.Flags()
 	o.sendFlags.register(flags)
+	a.completesTo(c)
 	o.rangeFlags.register(flags)
 	flags.Float64Var(&o.speed, "speed", 0, "in the messages' own timing, so many `times` as fast")
 	flags.BoolVar(&o.step, "step", false, "ask before each message")
@@ -144,7 +150,7 @@ func (c *counter) replay(ctx context.Context, o replayOptions, source string) er
 		return err
 	}
 	defer done()
-	r, to, err := o.sendFlags.replay(c, found, brokers.ToSame)
+	r, to, err := o.sendFlags.replay(ctx, c, found, brokers.ToSame)
 	if err != nil {
 		return err
 	}

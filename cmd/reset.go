@@ -38,7 +38,8 @@ func newReset(a *app) *cobra.Command {
 that are its members are stopped before, and started again afterwards, whatever happened.`,
 		Example: `  msdev reset analytics --to 10m
   msdev reset analytics --to earliest --topic order-events/0 --dry-run`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, sourceGroup),
 		RunE: func(c *cobra.Command, args []string) error {
 			ways := 0
 			for _, name := range []string{"to", "shift", "copy-of"} {

@@ -33,6 +33,7 @@ project. Where a tap would change what the application sees, it says why and doe
 ` + addressHelp,
 		Example: `  msdev tap orders order-events --filter 'total > 40'
   msdev tap exchange:orders/orders.placed --format jsonl --limit 10 | jq -r .body`,
+		ValidArgsFunction: a.completes(0, brokers.SourceQueue, brokers.SourceTopic, brokers.SourceExchange),
 		RunE: func(_ *cobra.Command, sources []string) error {
 			return a.withBrokers(o.brokerFlags, func(ctx context.Context, c *counter) error { return c.tap(ctx, o, sources) })
 		},

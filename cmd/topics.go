@@ -36,6 +36,7 @@ func newTopics(a *app) *cobra.Command {
 		Long:  "List Kafka's topics: what is in them, and who reads them. One that is named is shown with its partitions, settings and groups.",
 		Example: `  msdev topics
   msdev topics order-events --format json`,
+		ValidArgsFunction: a.completes(0, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, names []string) error {
 			return a.withBrokers(o, func(_ context.Context, c *counter) error { return c.topics(format, all, names) })
 		},
@@ -220,7 +221,8 @@ func newTopicAlter(a *app) *cobra.Command {
 		Short: "Change a topic's settings, or give it more partitions",
 		Example: `  msdev topics alter order-events --config retention.ms=3600000
   msdev topics alter order-events --partitions 6 --config retention.ms=   more partitions, and the broker's own retention`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error {
 				p, err := c.resolve(args[0], brokers.SourceTopic)
@@ -254,7 +256,8 @@ func newTopicDelete(a *app) *cobra.Command {
 		Short: "Delete a topic, with what is in it",
 		Example: `  msdev topics delete invoices
   msdev topics delete invoices --yes`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completes(1, brokers.SourceTopic),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.withBrokers(o, func(ctx context.Context, c *counter) error {
 				p, err := c.resolve(args[0], brokers.SourceTopic)

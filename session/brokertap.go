@@ -24,34 +24,31 @@ type tapping struct {
 func (s *Session) tapBrokers(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
-	running := map[*desk]*tapping{}
+	running, tidied := map[*desk]*tapping{}, map[*desk]bool{}
 	for {
-		s.hub.mu.Lock()
-		wanted := map[*desk]*brokers.TapOptions{}
-		for _, d := range s.hub.desks {
-			if s.hub.wanted > 0 && d.spec.Own {
-				wanted[d] = &brokers.TapOptions{Firehose: s.hub.firehose > 0 && d.spec.Kind == brokers.RabbitMQ}
-			}
-		}
-		moved := s.hub.moved
-		s.hub.mu.Unlock()
+		wanted, moved := s.tapsWanted()
 		for d, t := range running {
-			if wanted[d] == nil || *wanted[d] != t.how {
+			if how := wanted[d]; how == nil || *how != t.how {
 				t.cancel()
 				<-t.done // two at a time would tell everything twice
 				delete(running, d)
 			}
 		}
 		for d, how := range wanted {
-			if running[d] == nil {
-				tctx, cancel := context.WithCancel(ctx)
-				t := &tapping{how: *how, cancel: cancel, done: make(chan struct{})}
-				running[d] = t
-				work.Go(func() {
-					defer close(t.done)
-					s.keepTapped(tctx, d, t.how)
-				})
+			if !tidied[d] {
+				tidied[d] = true
+				work.Go(func() { s.tidy(ctx, d) })
 			}
+			if how == nil || running[d] != nil {
+				continue
+			}
+			tctx, cancel := context.WithCancel(ctx)
+			t := &tapping{how: *how, cancel: cancel, done: make(chan struct{})}
+			running[d] = t
+			work.Go(func() {
+				defer close(t.done)
+				s.keepTapped(tctx, d, t.how)
+			})
 		}
 		select {
 		case <-ctx.Done():
@@ -59,6 +56,20 @@ func (s *Session) tapBrokers(ctx context.Context) {
 		case <-moved:
 		}
 	}
+}
+
+// tapsWanted tells how each broker is to be tapped now, nil not at all, and what is closed when that changes.
+func (s *Session) tapsWanted() (map[*desk]*brokers.TapOptions, <-chan struct{}) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	wanted := map[*desk]*brokers.TapOptions{}
+	for _, d := range s.hub.desks {
+		wanted[d] = nil
+		if s.hub.wanted > 0 && d.spec.Own {
+			wanted[d] = &brokers.TapOptions{Firehose: s.hub.firehose > 0 && d.spec.Kind == brokers.RabbitMQ}
+		}
+	}
+	return wanted, s.hub.moved
 }
 
 // tidy takes back what a killed session has left on a broker, once that is ready.

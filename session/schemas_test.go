@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -76,7 +77,9 @@ func TestSchemas(t *testing.T) {
 	defer func() {
 		_ = c.Close()
 		_ = server.Close()
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	}()
 
 	parcel := brokers.Message{Kind: brokers.Kafka, Topic: "parcels", Offset: 1, Body: []byte("\x0a\x0279\x10\xe8\x07")}

@@ -180,32 +180,35 @@ func feed(ctx context.Context, src Source, firehose <-chan bool, send func(tea.M
 				send(tapMsg{err})
 			}
 		})
-		all.Go(func() {
-			var hose sync.WaitGroup
-			defer hose.Wait()
-			stop := func() {}
-			for {
-				select {
-				case <-ctx.Done():
-					stop()
-					return
-				case on := <-firehose:
-					stop()
-					if !on {
-						continue
-					}
-					var hctx context.Context
-					hctx, stop = context.WithCancel(ctx)
-					hose.Go(func() {
-						if err := b.Tap(hctx, brokers.TapOptions{Firehose: true}); err != nil && hctx.Err() == nil {
-							send(tapMsg{err})
-						}
-					})
-				}
-			}
-		})
+		all.Go(func() { feedFirehose(ctx, b, firehose, send) })
 	}
 	return all.Wait
+}
+
+// feedFirehose taps all that there is while the person wishes it, until ctx ends.
+func feedFirehose(ctx context.Context, b BrokerSource, wishes <-chan bool, send func(tea.Msg)) {
+	var tap sync.WaitGroup
+	defer tap.Wait()
+	stop := func() {}
+	defer func() { stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case on := <-wishes:
+			stop()
+			if !on {
+				continue
+			}
+			open, end := context.WithCancel(ctx)
+			stop = end
+			tap.Go(func() {
+				if err := b.Tap(open, brokers.TapOptions{Firehose: true}); err != nil && open.Err() == nil {
+					send(tapMsg{err})
+				}
+			})
+		}
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -30,7 +30,7 @@ func TestSchemasFollowTheirFiles(t *testing.T) {
 		}
 		first := s.Decoder(t.Context())
 		write("headline")
-		time.Sleep(schemasLook)
+		<-time.After(schemasLook)
 		if got := read(); got != `{"headline":"hi"}` {
 			t.Errorf("after the edit: %s", got)
 		}
