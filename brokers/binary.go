@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unsafe"
 
 	"msdev/brokers/wire"
 )
@@ -75,8 +76,12 @@ func (m *Message) bits() byte {
 }
 
 // UnmarshalBinary reads what AppendBinary has made. The message shares no bytes with data.
-func (m *Message) UnmarshalBinary(data []byte) error {
-	r := binaryReader{rest: data}
+func (m *Message) UnmarshalBinary(data []byte) error { return m.read(binaryReader{rest: data}) }
+
+// ViewBinary is UnmarshalBinary for a look: the message is good for as long as nobody changes data, and no longer.
+func (m *Message) ViewBinary(data []byte) error { return m.read(binaryReader{rest: data, view: true}) }
+
+func (m *Message) read(r binaryReader) error {
 	if v := r.octet(); v != binaryVersion {
 		return fmt.Errorf("a message of version %d is of another msdev", v)
 	}
@@ -176,6 +181,7 @@ func appendText(b []byte, v string) []byte {
 // binaryReader reads until its first error.
 type binaryReader struct {
 	rest []byte
+	view bool // what is read lies in rest
 	err  error
 }
 
@@ -219,7 +225,10 @@ func (r *binaryReader) bytes() []byte {
 		r.err, r.rest = errBinary, nil
 		return nil
 	}
-	v := append(make([]byte, 0, n-1), r.rest[:n-1]...)
+	v := r.rest[: n-1 : n-1]
+	if !r.view {
+		v = append(make([]byte, 0, n-1), v...)
+	}
 	r.rest = r.rest[n-1:]
 	return v
 }
@@ -230,7 +239,10 @@ func (r *binaryReader) text() string {
 		r.err, r.rest = errBinary, nil
 		return ""
 	}
-	v := string(r.rest[:n])
+	b := r.rest[:n]
 	r.rest = r.rest[n:]
-	return v
+	if r.view {
+		return unsafe.String(unsafe.SliceData(b), n) // as long as b stays as it is, it is a string
+	}
+	return string(b)
 }

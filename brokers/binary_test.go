@@ -34,6 +34,10 @@ func TestBinary(t *testing.T) {
 		} else if !reflect.DeepEqual(got, m) {
 			t.Errorf("%s:\n%#v\nbecame\n%#v", name, m, got)
 		}
+		var view Message
+		if err := view.ViewBinary(data); err != nil || !reflect.DeepEqual(view, m) {
+			t.Errorf("%s, viewed:\n%#v\nbecame\n%#v, %v", name, m, view, err)
+		}
 		for i := range data {
 			if err := new(Message).UnmarshalBinary(data[:i]); err == nil {
 				t.Errorf("%s: its first %d bytes of %d are a message, too", name, i, len(data))
@@ -49,5 +53,6 @@ func TestBinaryOfAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := append([]byte{binaryVersion}, rapid.SliceOf(rapid.Byte()).Draw(t, "data")...)
 		_ = new(Message).UnmarshalBinary(data) // it must not panic, nor take much memory
+		_ = new(Message).ViewBinary(data)
 	})
 }

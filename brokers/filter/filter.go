@@ -28,7 +28,7 @@ type Filter struct {
 const Timeout = 100 * time.Millisecond
 
 // Values gives a message's body as the JSON value that paths and jq look into, in the types that encoding/json gives with
-// UseNumber; false where the body is nothing like that. It need not be asked for a body that is JSON.
+// UseNumber; false where the body is nothing like that. It is not asked for a body that is JSON.
 type Values func(*brokers.Message) (any, bool)
 
 // Error is a fault in an expression.
@@ -90,10 +90,10 @@ func (s *subject) scan() bool {
 func (s *subject) json(values Values) (any, bool) {
 	switch {
 	case s.parsed:
-	case values != nil:
-		s.value, s.ok = values(s.Message)
 	case s.scan():
 		s.value, s.ok = (&scanner{text: s.Body}).value(), true
+	case values != nil:
+		s.value, s.ok = values(s.Message)
 	}
 	s.parsed = true
 	return s.value, s.ok
