@@ -17,6 +17,7 @@ type watchOptions struct {
 	noUp  bool
 	quiet bool
 	json  bool
+	prune bool
 }
 
 func newWatch(a *app) *cobra.Command {
@@ -35,6 +36,7 @@ What is watched is develop.watch of the compose file and, of services that run a
 	}
 	c.Flags().BoolVar(&o.noUp, "no-up", false, "start nothing")
 	c.Flags().BoolVar(&o.quiet, "quiet", false, "do not print what builds write")
+	c.Flags().BoolVar(&o.prune, "prune", true, "remove images that rebuilds have taken the place of, but for the one before")
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object for each thing that happens")
 	return c
 }
@@ -71,7 +73,7 @@ func (a *app) watch(o watchOptions, services []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Do(ctx, session.Command{Verb: session.VerbWatch, Watch: session.WatchOn, Services: services}); err != nil {
+	if _, err := c.Do(ctx, session.Command{Verb: session.VerbWatch, Watch: session.WatchOn, Prune: o.prune, Services: services}); err != nil {
 		return err
 	}
 	printf(a.err, "Watching; Ctrl-C ends it.\n")

@@ -16,7 +16,13 @@ import (
 // Develop is what a project's `develop.watch` asks for (the Compose Develop Specification).
 type Develop struct {
 	Triggers []Trigger
-	Warnings []string // what is not watched, and why
+	Warnings []Unwatched
+}
+
+// Unwatched is something that does not get into a service when it changes, and why, in a sentence.
+type Unwatched struct {
+	Service string
+	Text    string
 }
 
 // Trigger is one entry of a service's `develop.watch`.
@@ -59,13 +65,13 @@ func (p *Project) Develop() (*Develop, error) {
 			}
 			trigger.settle(s, i)
 			if trigger.mounted(t.Path) && (t.Action == types.WatchActionSync || t.Action == types.WatchActionSyncRestart) {
-				d.Warnings = append(d.Warnings, fmt.Sprintf("%s: %s is mounted into %s, so its changes are there without being synced; it is not watched.",
-					trigger.Place, p.show(t.Path), name))
+				d.Warnings = append(d.Warnings, Unwatched{name, fmt.Sprintf("%s: %s is mounted into %s, so its changes are there without being synced; it is not watched.",
+					trigger.Place, p.show(t.Path), name)})
 				continue
 			}
 			if syncs(t.Action) && inMemory(s, t.Target) {
-				d.Warnings = append(d.Warnings, fmt.Sprintf("%s: a tmpfs is mounted at %s in %s, into which engines copy no files: what changes in %s does not get there.",
-					trigger.Place, t.Target, name, p.show(t.Path)))
+				d.Warnings = append(d.Warnings, Unwatched{name, fmt.Sprintf("%s: a tmpfs is mounted at %s in %s, into which engines copy no files: what changes in %s does not get there.",
+					trigger.Place, t.Target, name, p.show(t.Path))})
 			}
 			d.Triggers = append(d.Triggers, trigger)
 		}

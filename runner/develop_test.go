@@ -37,7 +37,7 @@ func TestDevelop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "compose.yaml:13: web/mounted/deep is mounted into web") {
+	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0].Text, "compose.yaml:13: web/mounted/deep is mounted into web") {
 		t.Errorf("warnings: %q", d.Warnings)
 	}
 	var trees []string
@@ -138,6 +138,17 @@ func TestInitialSync(t *testing.T) {
 	}
 	if files := d.Initial("api", nil); len(files) > 0 {
 		t.Errorf("api asked for no initial sync, and gets %v", files)
+	}
+}
+
+func TestSyncIntoMemory(t *testing.T) {
+	p := load(t, map[string]string{"compose.yaml": "services:\n  web:\n    image: web\n    tmpfs: ['/run:size=1m']\n    develop:\n      watch:\n        - {action: sync, path: ./src, target: /run/src}\n        - {action: sync, path: ./src, target: /runner}\n"})
+	d, err := p.Develop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Triggers) != 2 || len(d.Warnings) != 1 || d.Warnings[0].Service != "web" || !strings.Contains(d.Warnings[0].Text, "compose.yaml:7: a tmpfs is mounted at /run/src in web") {
+		t.Errorf("warnings: %q", d.Warnings)
 	}
 }
 

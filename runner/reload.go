@@ -37,6 +37,8 @@ type Reloader struct {
 	suspects  map[string]bool // services whose instances may lack files
 	suspected chan struct{}   // holds one token when there are suspects
 	prepared  map[string]bool // instances that were given what they lacked since watching began
+	warned    map[Unwatched]bool
+	pruning   bool
 }
 
 // buildLimit is the limit where nobody sets another one.
@@ -417,7 +419,9 @@ func (r *Reloader) rebuild(ctx context.Context, l *lane, c Change, seen sight, e
 			e.How = HowSwap
 		}
 	}
-	return e.done()
+	e = e.done()
+	r.clear(ctx, seen.runtime)
+	return e
 }
 
 // current tells whether all instances run what a new one would.

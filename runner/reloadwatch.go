@@ -41,6 +41,7 @@ func (r *Reloader) Use(p *Project, of func(service string) string) error {
 		native[name] = of(name) == Native
 	}
 	develop.Triggers = slices.DeleteFunc(develop.Triggers, func(t Trigger) bool { return native[t.Service] })
+	develop.Warnings = slices.DeleteFunc(develop.Warnings, func(u Unwatched) bool { return native[u.Service] })
 	plan.develop, plan.trees = develop, develop.Trees()
 	for _, name := range p.Order {
 		plan.sources(name, native[name])
@@ -62,10 +63,24 @@ func (r *Reloader) Use(p *Project, of func(service string) string) error {
 	}
 	watcher := r.watcher
 	r.mu.Unlock()
-	if watcher != nil {
-		return watcher.Set(plan.trees)
+	if watcher == nil {
+		return nil
 	}
-	return nil
+	r.warn(develop.Warnings)
+	return watcher.Set(plan.trees)
+}
+
+// warn tells once, for as long as it is watched, what is not.
+func (r *Reloader) warn(unwatched []Unwatched) {
+	for _, u := range unwatched {
+		r.mu.Lock()
+		known := r.warned[u]
+		r.warned[u] = true
+		r.mu.Unlock()
+		if !known {
+			r.sup.Tell(context.Background(), u.Service, Event{Type: EventWarning, Text: u.Text})
+		}
+	}
 }
 
 // sources plans the folders that a service is built from: those of x-msdev.watch; for a process else where it is built,
@@ -238,7 +253,7 @@ func (r *Reloader) Watch(ctx context.Context, replan func(services []string)) er
 	}
 	r.mu.Lock()
 	r.watcher, r.problem = watcher, nil
-	r.prepared = map[string]bool{}
+	r.prepared, r.warned = map[string]bool{}, map[Unwatched]bool{}
 	for _, l := range r.byName {
 		l.looked, l.tried = false, false
 	}
@@ -250,6 +265,7 @@ func (r *Reloader) Watch(ctx context.Context, replan func(services []string)) er
 		r.mu.Unlock()
 		r.changed()
 	}()
+	r.warn(plan.develop.Warnings)
 	r.suspect(plan.project.Order...)
 	return watcher.Run(ctx, func(b watch.Batch) {
 		r.mu.Lock()
@@ -273,6 +289,23 @@ func (r *Reloader) trouble(ctx context.Context, err error) {
 		e.Text, e.Hint = known.Msg, known.Hint
 	}
 	r.sup.Tell(ctx, "", e)
+}
+
+// Prune has images removed, or not, that a build has taken the place of, but for the one before.
+func (r *Reloader) Prune(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pruning = on
+}
+
+// clear removes what a build has left behind. What cannot be removed is in use, or is removed after the next build.
+func (r *Reloader) clear(ctx context.Context, rt Runtime) {
+	r.mu.Lock()
+	on := r.pruning
+	r.mu.Unlock()
+	if pruner, ok := rt.(Pruner); ok && on {
+		_ = pruner.Prune(ctx)
+	}
 }
 
 // Watching tells whether files are watched, and what is wrong with that.

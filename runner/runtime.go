@@ -61,6 +61,13 @@ type Dater interface {
 	Dated(ctx context.Context, image string) (time.Time, error)
 }
 
+// Pruner is a Runtime whose builds leave images behind.
+type Pruner interface {
+	// Prune removes the images of the project that have no name any more, but for those that a service can go back to. One that is in
+	// use is no error.
+	Prune(ctx context.Context) error
+}
+
 // Describer is a Runtime that can tell where it runs.
 type Describer interface {
 	// Describe tells the runtime's version and address, for the status line ("docker 20.10").

@@ -38,6 +38,7 @@ type Command struct {
 
 	Signal   string    `json:"signal,omitempty"`   // signal: its name or number
 	Watch    WatchMode `json:"watch,omitempty"`    // watch
+	Prune    bool      `json:"prune,omitempty"`    // watch, on: remove images that rebuilds have taken the place of
 	Previous bool      `json:"previous,omitempty"` // restart: with the version from before the last reload
 
 	// Load has an up read the project with these options instead of those that the session was started with.

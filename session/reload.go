@@ -33,11 +33,15 @@ func (s *Session) watchCommand(ctx context.Context, cmd Command) error {
 		if len(cmd.Services) > 0 {
 			s.reloads.Only(names)
 		}
+		if cmd.Prune {
+			s.reloads.Prune(true)
+		}
 		if err := s.turnWatch(true); err != nil {
 			return err
 		}
 		return s.untilWatched(ctx)
 	case WatchOff:
+		s.reloads.Prune(false)
 		return s.turnWatch(false)
 	case WatchPause, WatchResume:
 		s.reloads.Pause(cmd.Watch == WatchPause)

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -293,52 +294,123 @@ volumes:
 	d.until("fits", "web", "cat", "/data/big")
 }
 
-// TestKilledWhileFilesAreCopied kills a container in the middle of a sync: what starts in its place has the file.
+// TestKilledWhileFilesAreCopied kills containers in the middle of a sync: what starts in their place has the file.
 func TestKilledWhileFilesAreCopied(t *testing.T) {
-	d := atDesk(t, map[string]string{"src/a": "one", "compose.yaml": `
+	d := atDesk(t, map[string]string{"again/a": "one", "once/a": "one", "compose.yaml": `
 services:
   again:
     image: busybox
     command: [sh, -c, "sleep 1000; exit 1"]
     stop_signal: SIGKILL
     restart: always
-    develop: {watch: [{action: sync, path: src, target: /data}]}
+    develop: {watch: [{action: sync, path: again, target: /data}]}
   once:
     image: busybox
     command: sleep 1000
     stop_signal: SIGKILL
-    develop: {watch: [{action: sync, path: src, target: /data}]}
+    develop: {watch: [{action: sync, path: once, target: /data}]}
 `})
 	d.up(session.UpOptions{})
-	p, err := runner.Load(t.Context(), d.load)
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine, err := docker.New(t.Context(), p, docker.Options{Host: testenv.Engines(t)[0].Host})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
-	size := 48 << 20
-	d.write("src/big", strings.Repeat("x", size))
-	killed := map[string]bool{}
-	eventually(t, d.c, "files are copied", func(st session.State) bool {
-		for _, s := range st.Services {
-			if strings.HasPrefix(s.Detail, "copying files") && !killed[s.Service] {
-				killed[s.Service] = true
-				if s.Service == "again" { // one that is killed through the engine is not started again by it
-					_ = d.in("again", "killall", "-9", "sleep")
+	engine := d.engine()
+	t.Run("and started again by the engine", func(t *testing.T) {
+		size := d.caughtCopying(t, "again")
+		_ = d.in("again", "killall", "-9", "sleep") // one that is killed through the engine is not started again by it
+		d.until(size+" /data/big", "again", "wc", "-c", "/data/big")
+	})
+	t.Run("and started by the next up", func(t *testing.T) {
+		size := d.caughtCopying(t, "once")
+		if _, err := engine.Do(t.Context(), runner.Action{Op: runner.OpKill, Service: "once", Instance: d.instance("once").ID}, nil); err != nil {
+			t.Fatal(err)
+		}
+		d.up(session.UpOptions{})
+		d.until(size+" /data/big", "once", "wc", "-c", "/data/big")
+	})
+}
+
+// caughtCopying returns while a big file is copied into a service, and tells its size. A copy that is over before it was seen is none.
+func (d *desk) caughtCopying(t *testing.T, service string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for size := int64(64 << 20); ; size++ {
+		d.write(service+"/big", "")
+		if err := os.Truncate(filepath.Join(d.load.WorkDir, service, "big"), size); err != nil { // it takes no room here
+			t.Fatal(err)
+		}
+		began, caught, seen := time.Now(), false, errors.New("seen")
+		err := d.c.Watch(ctx, func(st session.State) error {
+			for _, s := range st.Services {
+				if s.Service != service {
 					continue
 				}
-				if _, err := engine.Do(t.Context(), runner.Action{Op: runner.OpKill, Service: s.Service, Instance: s.Instances[0].ID}, nil); err != nil {
-					t.Error(err)
+				caught = strings.HasPrefix(s.Detail, "copying files")
+				if caught || s.Reload != nil && len(s.Reload.History) > 0 && s.Reload.History[0].At.After(began) && s.State == runner.StateReady {
+					return seen
 				}
 			}
+			return nil
+		})
+		if !errors.Is(err, seen) {
+			t.Fatalf("nothing was copied: %v\n%s", err, d.said())
 		}
-		return len(killed) == 2
-	})
-	want := strconv.Itoa(size) + " /data/big"
-	d.until(want, "again", "wc", "-c", "/data/big")
+		if caught {
+			return strconv.FormatInt(size, 10)
+		}
+	}
+}
+
+// engine is what containers run on, beside the session.
+func (d *desk) engine() *docker.Runtime {
+	d.t.Helper()
+	p, err := runner.Load(d.t.Context(), d.load)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	engine, err := docker.New(d.t.Context(), p, docker.Options{Host: testenv.Engines(d.t)[0].Host})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = engine.Close() })
+	return engine
+}
+
+// TestWatchPrunes removes images that rebuilds have taken the place of, but for the one before; and what is not watched is told.
+func TestWatchPrunes(t *testing.T) {
+	d := atDesk(t, map[string]string{"built/version": "one", "built/Dockerfile": "FROM busybox\nCOPY version /version\n", "compose.yaml": `
+services:
+  built:
+    build: built
+    command: sleep 1000
+    stop_signal: SIGKILL
+    tmpfs: [/run]
+    develop: {watch: [{action: rebuild, path: built}, {action: sync, path: run, target: /run/it}]}
+`})
 	d.up(session.UpOptions{})
-	d.until(want, "once", "wc", "-c", "/data/big")
+	engine, images := d.engine(), []string{d.instance("built").ImageID}
+	d.do(session.Command{Verb: session.VerbWatch, Watch: session.WatchOn, Prune: true})
+	d.told(0, "compose.yaml:8: a tmpfs is mounted at /run/it in built, into which engines copy no files")
+	for _, version := range []string{"two", "three"} {
+		d.write("built/version", version)
+		d.until(version, "built", "cat", "/version")
+		images = append(images, d.instance("built").ImageID)
+	}
+	for limit := time.After(2 * time.Minute); ; {
+		if _, err := engine.Dated(t.Context(), images[0]); err != nil {
+			break
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-limit:
+			t.Fatalf("the first image is still there\n%s", d.said())
+		}
+	}
+	for _, image := range images[1:] {
+		if _, err := engine.Dated(t.Context(), image); err != nil {
+			t.Errorf("%s is gone: %v", image, err)
+		}
+	}
+	d.do(session.Command{Verb: session.VerbRestart, Services: []string{"built"}, Previous: true})
+	if got := d.in("built", "cat", "/version"); got != "two" {
+		t.Errorf("the version before is %q", got)
+	}
 }

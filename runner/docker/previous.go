@@ -35,6 +35,18 @@ func (p *previous) of(name string) string {
 	return p.ids[name]
 }
 
+// has tells whether a service can go back to an image.
+func (p *previous) has(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, known := range p.ids {
+		if known == id {
+			return true
+		}
+	}
+	return false
+}
+
 // goBack makes the name of a service's image stand for what it stood for before it was built last.
 func (r *Runtime) goBack(ctx context.Context, spec buildSpec) ([]runner.Observation, error) {
 	service, id := spec.service.Name, r.before.of(spec.image)
