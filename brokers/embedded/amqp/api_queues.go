@@ -283,6 +283,7 @@ func (a queueAPI) publish(r *http.Request) (any, error) {
 	x.in.Add(1)
 	var w wakes
 	queues := v.route(m)
+	x.out.Add(uint64(len(queues)))
 	a.b.enqueue(m, queues, nil, 0, &w)
 	w.flush()
 	return map[string]bool{"routed": len(queues) > 0}, nil

@@ -147,8 +147,9 @@ func (ch publishing) prepare(data []byte) (publication, *Error) {
 	if err := u.may(toWrite, v, "exchange", c.exchange); err != nil {
 		return p, err
 	}
-	if err := ch.writable(c.exchange); err != nil {
-		return p, err
+	x, wrong := ch.writable(c.exchange)
+	if wrong != nil {
+		return p, wrong
 	}
 	view, err := wire.Scan(data[:c.props])
 	if err != nil {
@@ -182,24 +183,27 @@ func (ch publishing) prepare(data []byte) (publication, *Error) {
 		return p, nil
 	}
 	p.queues = ch.queues(m, append(keys, hidden...))
+	if x != nil {
+		x.out.Add(uint64(len(p.queues)))
+	}
 	return p, nil
 }
 
-// writable fails when there is no such exchange, or clients may not publish to it.
-func (ch publishing) writable(name string) *Error {
+// writable is the exchange of a name, nil for the default one; it fails when there is none, or clients may not publish to it.
+func (ch publishing) writable(name string) (*exchange, *Error) {
 	if name == "" {
-		return nil
+		return nil, nil
 	}
 	v := ch.conn.vhost
 	x := ch.routes.exchange(v, name)
 	if x == nil {
-		return v.missing("exchange", name)
+		return nil, v.missing("exchange", name)
 	}
 	if x.internal {
-		return fail(codeAccessRefused, "cannot publish to internal %s", v.title("exchange", name))
+		return nil, fail(codeAccessRefused, "cannot publish to internal %s", v.title("exchange", name))
 	}
 	x.in.Add(1)
-	return nil
+	return x, nil
 }
 
 // readKeys takes the further routing keys from CC and BCC, and BCC out of the headers.
