@@ -77,12 +77,20 @@ func TestWatchProgramsLikeCompose(t *testing.T) {
 		do    func(d folder)
 		fates map[string]string // of the containers that do not just go on
 	}{
-		{"an edit", func(d folder) { d.write("src/a", "2") }, nil},
-		{"an edit by another name", func(d folder) { d.write("src/.a.swp", "3"); d.rename("src/.a.swp", "src/a") }, nil},
-		{"a new folder with a program", func(d folder) { d.write("src/n/e/w", "1"); d.chmod("src/n/e/w", 0o755) }, nil},
-		{"a file and a folder go", func(d folder) { d.remove("src/b"); d.remove("src/n") }, nil},
-		{"what is ignored", func(d folder) { d.write("src/x.tmp", "1"); d.write("src/skip/x", "2") }, nil},
-		{"what is included", func(d folder) { d.write("inc/x.js", "2"); d.write("inc/x.ts", "2") }, nil},
+		{"edits, of which some are ignored", func(d folder) {
+			d.write("src/a", "2")
+			d.write("src/x.tmp", "1")
+			d.write("src/skip/x", "2")
+			d.write("inc/x.js", "2")
+			d.write("inc/x.ts", "2")
+		}, nil},
+		{"an edit by another name, a new folder with a program", func(d folder) {
+			d.write("src/.a.swp", "3")
+			d.rename("src/.a.swp", "src/a")
+			d.write("src/n/e/w", "1")
+			d.chmod("src/n/e/w", 0o755)
+		}, nil},
+		{"a file and a folder go", func(d folder) { d.remove("src/b/c"); d.remove("src/n") }, nil},
 		{"a command after it", func(d folder) { d.write("hook/a", "2") }, nil},
 		{"a file for a restart", func(d folder) { d.write("conf/a", "2") }, map[string]string{"again": restarted, "follower": restarted}},
 		{"a restart alone", func(d folder) { d.write("flags/a", "2") }, map[string]string{"again": restarted, "follower": restarted}},
