@@ -68,7 +68,7 @@ func (k *look) message(r *journal.Record) block {
 		}
 	}
 	where, key := placeOf(&m)
-	if c.key == 0 && m.Kind == brokers.RabbitMQ && key != "" {
+	if c.key == 0 && m.Kind == brokers.RabbitMQ && key != "" && m.Event != brokers.EventDelivered {
 		where = key // an exchange has many keys, and there is room for one of the two
 	}
 	cell("", where, c.where, false)

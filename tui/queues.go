@@ -366,7 +366,7 @@ func (p *queuesPage) hints() []action {
 	switch r.kind {
 	case rowQueue:
 		hints = append(hints, actPeek)
-		if len(r.one.topology.DeadLettersOf(r.name)) > 0 {
+		if brokers.NamedDead(r.name) || len(r.one.topology.DeadLettersOf(r.name)) > 0 {
 			hints = append(hints, actReplay)
 		}
 		hints = append(hints, actPurge, actDelete, actCreate)

@@ -207,12 +207,15 @@ func (p *queuesPage) queueFacts(l *factList, r *queueRow, q *brokers.Queue) {
 	l.add("arguments", argumentsText(q.Arguments))
 }
 
+// trendShown is how many measurements of a trend a detail shows at most: the newest, in one line of 80 columns.
+const trendShown = 40
+
 func (p *queuesPage) trendFact(l *factList, of string, t *trend) {
 	if t == nil || len(t.values) < 2 {
 		return
 	}
-	l.pieces("trend", piece{p.theme.info, t.sparkline(min(trendLength, len(t.values)), p.signs)},
-		piece{p.theme.faint, "  " + of + " in the last " + ago(t.times[len(t.times)-1].Sub(t.times[0]))})
+	l.pieces("trend", piece{p.theme.info, t.sparkline(min(trendShown, len(t.values)), p.signs)},
+		piece{p.theme.faint, "  " + of + " in the last " + ago(t.times[len(t.times)-1].Sub(t.times[max(0, len(t.times)-trendShown)]))})
 }
 
 func rated(name string, v *float64) string {

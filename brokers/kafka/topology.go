@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,10 +92,23 @@ func guess(ctx context.Context, admin *kadm.Client) string {
 	}
 	for _, v := range versions {
 		if v.Err == nil {
-			return v.VersionGuess()
+			return plainVersion(v.VersionGuess())
 		}
 	}
 	return ""
+}
+
+// plainVersion is a guess as people write versions: "4.1", "at least 4.1". One that lies between versions says no more than
+// what is the least here.
+func plainVersion(guess string) string {
+	if at, ok := strings.CutPrefix(guess, "at least v"); ok {
+		return "at least " + at
+	}
+	version, ok := strings.CutPrefix(guess, "v")
+	if !ok || strings.Contains(version, " ") {
+		return "2.8 or newer"
+	}
+	return version
 }
 
 func (s *survey) topology(version string) *brokers.Topology {
