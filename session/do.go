@@ -378,6 +378,22 @@ func goalOf(cmd Command, st runner.Status) runner.Goal {
 	return g
 }
 
+// able tells whether a service can be started, stopped, restarted or killed. That it cannot is an error where it was named.
+func able(cmd Command, st runner.Status) (bool, error) {
+	named := slices.Contains(cmd.Services, st.Service)
+	switch {
+	case cmd.Verb == VerbStop || cmd.Verb == VerbKill: // also what is still to come
+		return true, nil
+	case len(st.Instances) == 0 && named && cmd.Verb == VerbStart:
+		return false, &runner.Error{Kind: runner.ErrFailed, Service: st.Service, Msg: fmt.Sprintf("service %q has no container to start", st.Service),
+			Hint: fmt.Sprintf("`msdev up %s` makes one.", st.Service)}
+	case st.Orphan && len(st.Instances) > 0 && named: // nothing says how it is to run
+		return false, &runner.Error{Kind: runner.ErrUsage, Service: st.Service, Msg: fmt.Sprintf("service %q is not in the compose file", st.Service),
+			Hint: "`msdev down --remove-orphans` removes what is left of it."}
+	}
+	return len(st.Instances) > 0 && !st.Orphan, nil
+}
+
 // set starts, stops, restarts or kills services.
 func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 	known := s.sup.Statuses(ctx)
@@ -387,19 +403,12 @@ func (s *Session) set(ctx context.Context, cmd Command) (Result, error) {
 	}
 	req := runner.Request{Goals: map[string]runner.Goal{}, Wait: cmd.Up.Wait}
 	for _, st := range known {
-		ending := cmd.Verb == VerbStop || cmd.Verb == VerbKill // also what is still to come
-		if !slices.Contains(names, st.Service) || (len(st.Instances) == 0 && !ending) {
-			if slices.Contains(cmd.Services, st.Service) && cmd.Verb == VerbStart {
-				return Result{}, &runner.Error{Kind: runner.ErrFailed, Service: st.Service, Msg: fmt.Sprintf("service %q has no container to start", st.Service),
-					Hint: fmt.Sprintf("`msdev up %s` makes one.", st.Service)}
-			}
+		if !slices.Contains(names, st.Service) {
 			continue
 		}
-		if st.Orphan && !ending { // nothing says how it is to run
-			if slices.Contains(cmd.Services, st.Service) {
-				return Result{}, &runner.Error{Kind: runner.ErrUsage, Service: st.Service, Msg: fmt.Sprintf("service %q is not in the compose file", st.Service),
-					Hint: "`msdev down --remove-orphans` removes what is left of it."}
-			}
+		if able, err := able(cmd, st); err != nil {
+			return Result{}, err
+		} else if !able {
 			continue
 		}
 		req.Goals[st.Service] = goalOf(cmd, st)

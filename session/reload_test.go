@@ -14,6 +14,7 @@ import (
 	"msdev/journal"
 	"msdev/runner"
 	"msdev/runner/docker"
+	"msdev/runner/process"
 	"msdev/session"
 	"msdev/testenv"
 )
@@ -412,5 +413,34 @@ services:
 	d.do(session.Command{Verb: session.VerbRestart, Services: []string{"built"}, Previous: true})
 	if got := d.in("built", "cat", "/version"); got != "two" {
 		t.Errorf("the version before is %q", got)
+	}
+}
+
+// TestAProcessIsBuiltAtItsStart changes what a process is built of while it is stopped, and nothing is watched.
+func TestAProcessIsBuiltAtItsStart(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	d := &desk{t: t, load: project(t, "services:\n  web:\n    x-msdev: {build: cp version built, run: sleep 1000}\n")}
+	d.write("version", "one")
+	state := t.TempDir()
+	d.wire = func(_ context.Context, p *runner.Project, _ string) (session.Launch, error) {
+		rt, err := process.New(p, process.Options{StateDir: state})
+		return session.Launch{Runtimes: []runner.Runtime{rt}, Of: func(string) string { return runner.Native }}, err
+	}
+	d.open()
+	defer d.close() // what runs ends with it
+	d.do(session.Command{Verb: session.VerbUp})
+	d.do(session.Command{Verb: session.VerbStop})
+	d.write("version", "two")
+	d.do(session.Command{Verb: session.VerbStart})
+	if built, err := os.ReadFile(filepath.Join(d.load.WorkDir, "built")); string(built) != "two" {
+		t.Errorf("it is built of %q, %v", built, err)
+	}
+	if in := d.instance("web"); in.State != runner.InstanceRunning {
+		t.Errorf("it is %s", in.State)
+	}
+	d.do(session.Command{Verb: session.VerbStop})
+	d.remove("version")
+	if _, err := d.c.Do(t.Context(), session.Command{Verb: session.VerbStart}); err == nil || !strings.Contains(err.Error(), `service "web": its build`) {
+		t.Errorf("a build that fails is told as %v", err)
 	}
 }

@@ -31,7 +31,7 @@ func openShop(t *testing.T, limit time.Duration) *shop {
 	t.Helper()
 	s := &shop{t: t, dir: t.TempDir(), port: testenv.FreePort(t), news: make(chan struct{}, 1)}
 	s.write("src/version", "one")
-	s.write("build.sh", "echo $$ >>"+s.path("built")+"\nif [ -e hang ]; then sleep 600; fi\nmkdir -p bin\ncat "+testApp+" version >bin/new && chmod +x bin/new && mv bin/new bin/web\n")
+	s.write("build.sh", "echo $$ >>"+s.path("built")+"\necho building\nif [ -e hang ]; then sleep 600; fi\nmkdir -p bin\ncat "+testApp+" version >bin/new && chmod +x bin/new && mv bin/new bin/web\n")
 	s.write("compose.yaml", "services:\n  web:\n    ports: ['"+strconv.Itoa(s.port)+":8080']\n    x-msdev: {dir: src, build: sh ../build.sh, run: ./bin/web serve, env: {PORT: '{{.Port 8080}}'}, watch: {ignore: [src/bin/]}}\n")
 	p, err := runner.Load(t.Context(), runner.LoadOptions{WorkDir: s.dir, Name: testenv.ProjectName(t)})
 	if err != nil {
