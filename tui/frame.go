@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -224,6 +225,9 @@ func (a *app) keyLine(y int) string {
 		return l.add(t.busy, a.stopProgress()).String()
 	}
 	general := []action{actFilter, actPalette, actHelp}
+	if slices.Equal(a.scopes(), []scope{onReplay}) {
+		general = general[1:] // there is no list to filter
+	}
 	if a.w >= 60 {
 		general = append(general, actLeave)
 	}

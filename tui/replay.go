@@ -72,9 +72,10 @@ func newReplay(p *messagesPage, from *booked, messages []brokers.Message) *repla
 		dead = dead || isDead
 		inQueue = messages[i].Queue
 	}
-	r.targets = []replayTarget{{"where they were published", brokers.Mapping{Kind: brokers.ToSame, SamePartition: true}}}
+	one := len(messages) == 1
+	r.targets = []replayTarget{{either(one, "where it was published", "where they were published"), brokers.Mapping{Kind: brokers.ToSame, SamePartition: true}}}
 	if dead {
-		r.targets = append([]replayTarget{{"where they died first", brokers.Mapping{Kind: brokers.ToOrigin}}}, r.targets...)
+		r.targets = append([]replayTarget{{either(one, "where it died first", "where they died first"), brokers.Mapping{Kind: brokers.ToOrigin}}}, r.targets...)
 	}
 	if from.info.Kind == brokers.RabbitMQ && (dead || inQueue != "") {
 		r.targets = append(r.targets, replayTarget{either(dead, "only the queue in which they died", "only the queue that they are in"), brokers.Mapping{Kind: brokers.ToQueue}})
