@@ -29,7 +29,7 @@ func (w *Watcher) sort() arrivals {
 		m.at = time.Now()
 	}
 	waiting := len(w.state.found) + len(w.state.pending)
-	return arrivals{news: news || waiting > 0, paths: len(w.state.dirty) + waiting, at: m.at}
+	return arrivals{news: news || waiting > 0, paths: len(w.state.dirty) + waiting, emptied: w.state.emptied(), at: m.at}
 }
 
 // batch looks wherever something may have changed, and returns what did.

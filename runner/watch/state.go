@@ -178,6 +178,19 @@ func (s *state) poll() {
 	s.watchPlain()
 }
 
+// emptied tells whether what may have changed is one file that has lost its content: most programs that save a file empty it first.
+func (s *state) emptied() bool {
+	for path := range s.dirty {
+		info, err := os.Lstat(path)
+		if len(s.dirty) > 1 || err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+			return false
+		}
+		n := s.nodes[path]
+		return n == nil || n.entry.Size > 0
+	}
+	return false
+}
+
 // lookAt looks at all that is in the trees of one name: events come a little later than what they tell of.
 func (s *state) lookAt(name string) {
 	for _, t := range s.trees {

@@ -12,13 +12,13 @@ type window struct {
 	most  time.Duration
 }
 
-// due is when a batch is to be told that began with first and last grew with last, and has so many paths. A single file that
-// is saved is complete within milliseconds; a checkout or a formatter's run comes in waves.
-func (w window) due(first, last time.Time, paths int) time.Time {
+// due is when a batch is to be told that began with first and last grew with last. A single file that is saved is complete within
+// milliseconds; a checkout or a formatter's run comes in waves, and a file that was just emptied is about to be written.
+func (w window) due(first, last time.Time, in arrivals) time.Time {
 	quiet := w.quiet
 	if quiet <= 0 {
 		quiet = quietMany
-		if paths <= 1 {
+		if in.paths <= 1 && !in.emptied {
 			quiet = quietOne
 		}
 	}
@@ -34,9 +34,10 @@ const holdPause = 25 * time.Millisecond
 
 // arrivals is what a look at the inbox found.
 type arrivals struct {
-	news  bool      // there was something that is not ignored
-	paths int       // how many paths the batch has by now
-	at    time.Time // when the first of the news came
+	news    bool      // there was something that is not ignored
+	paths   int       // how many paths the batch has by now
+	emptied bool      // one of them is a file that has just lost its content
+	at      time.Time // when the first of the news came
 }
 
 // gatherer is what gather works for.
@@ -74,7 +75,7 @@ func (w window) gather(ctx context.Context, wake <-chan struct{}, by gatherer) e
 			if first.IsZero() {
 				first = in.at
 			}
-			batch.Reset(time.Until(w.due(first, time.Now(), in.paths)))
+			batch.Reset(time.Until(w.due(first, time.Now(), in)))
 		case <-batch.C:
 			if by.held(first) {
 				batch.Reset(holdPause)

@@ -49,12 +49,14 @@ func TestGather(t *testing.T) {
 		pauses  []time.Duration // before each event
 		ignored bool            // none of them is of interest
 		same    bool            // all are of one path
+		emptied bool            // it has lost its content
 		hold    time.Duration
 		every   time.Duration
 		want    []string // when batches were told, and from when they are
 	}{
 		{name: "one save", pauses: []time.Duration{0}, want: []string{"7 from 0"}},
 		{name: "a save is several events", pauses: every(2*ms, 4), same: true, want: []string{"15 from 2"}},
+		{name: "a file is emptied", pauses: []time.Duration{0}, emptied: true, want: []string{"40 from 0"}},
 		{name: "several files", pauses: every(5*ms, 3), want: []string{"55 from 5"}},
 		{name: "two saves", pauses: []time.Duration{0, 100 * ms}, want: []string{"7 from 0", "107 from 100"}},
 		{name: "a storm holds nothing back", pauses: every(6*ms, 90), want: []string{"256 from 6", "508 from 258", "580 from 510"}},
@@ -81,7 +83,7 @@ func TestGather(t *testing.T) {
 					time.Sleep(pause)
 					p.mu.Lock()
 					if !tt.ignored {
-						p.in.news = true
+						p.in.news, p.in.emptied = true, tt.emptied
 						if p.in.at.IsZero() {
 							p.in.at = time.Now()
 						}
