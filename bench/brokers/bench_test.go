@@ -296,8 +296,7 @@ func (c *counted) Tap(ctx context.Context, _ brokers.Source, o brokers.TapOption
 func intoJournal(b *testing.B, broker brokers.Broker, from brokers.Source, m *meter) (end func()) {
 	b.Helper()
 	kind := string(broker.Info().Kind)
-	dir, err := os.MkdirTemp("", "bench-brokers")
-	check(b, err)
+	dir := b.TempDir()
 	b.Setenv("XDG_STATE_HOME", dir)
 	check(b, os.WriteFile(filepath.Join(dir, "compose.yaml"), fmt.Appendf(nil, "services: {broker: {image: busybox, x-msdev: {broker: %s}}}\n", kind), 0o600))
 	tapped := &counted{Broker: broker, from: from, began: make(chan struct{}), m: m}
@@ -327,7 +326,6 @@ func intoJournal(b *testing.B, broker brokers.Broker, from brokers.Source, m *me
 		if closer, ok := broker.(io.Closer); ok {
 			check(b, closer.Close())
 		}
-		check(b, os.RemoveAll(dir))
 	}
 }
 

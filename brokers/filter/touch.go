@@ -49,43 +49,45 @@ func isSelect(t *gojq.Term) bool {
 
 func (t *touches) term(of *gojq.Term, judged bool) bool {
 	suffixes := of.SuffixList
+	if of.Type == gojq.TermTypeIdentity && len(suffixes) > 0 {
+		if suffixes[0].Index == nil || !t.member(suffixes[0].Index) {
+			return false
+		}
+		return t.brackets(suffixes[1:])
+	}
+	return t.value(of, judged && len(suffixes) == 0) && t.brackets(suffixes)
+}
+
+// value looks at a term without what follows it.
+func (t *touches) value(of *gojq.Term, judged bool) bool {
 	switch of.Type {
 	case gojq.TermTypeNull, gojq.TermTypeTrue, gojq.TermTypeFalse, gojq.TermTypeNumber:
+		return true
 	case gojq.TermTypeString:
-		if len(of.Str.Queries) > 0 {
-			return false
-		}
+		return len(of.Str.Queries) == 0
 	case gojq.TermTypeIndex:
-		if !t.member(of.Index) {
-			return false
-		}
+		return t.member(of.Index)
 	case gojq.TermTypeIdentity:
-		switch {
-		case len(suffixes) == 0:
-			return judged
-		case suffixes[0].Index == nil || !t.member(suffixes[0].Index):
-			return false
-		}
-		suffixes = suffixes[1:]
+		return judged
 	case gojq.TermTypeQuery:
-		if !t.query(of.Query, judged && len(suffixes) == 0) {
-			return false
-		}
+		return t.query(of.Query, judged)
 	case gojq.TermTypeUnary:
-		if !t.term(of.Unary.Term, false) {
-			return false
-		}
+		return t.term(of.Unary.Term, false)
 	case gojq.TermTypeFunc:
-		if strings.HasPrefix(of.Func.Name, "$") && len(of.Func.Args) == 0 {
-			break
-		}
-		return isSelect(of) && judged && t.query(of.Func.Args[0], true)
-	default:
-		return false
+		variable := strings.HasPrefix(of.Func.Name, "$") && len(of.Func.Args) == 0
+		return variable || isSelect(of) && judged && t.query(of.Func.Args[0], true)
 	}
-	for _, s := range suffixes { // what is in their brackets looks at the object again
-		if s.Index != nil && (s.Index.Start != nil && !t.query(s.Index.Start, false) || s.Index.End != nil && !t.query(s.Index.End, false) ||
-			s.Index.Str != nil && len(s.Index.Str.Queries) > 0) {
+	return false
+}
+
+// brackets looks at what follows a term: queries in brackets look at the object again.
+func (t *touches) brackets(suffixes []*gojq.Suffix) bool {
+	for _, s := range suffixes {
+		i := s.Index
+		if i == nil {
+			continue
+		}
+		if i.Start != nil && !t.query(i.Start, false) || i.End != nil && !t.query(i.End, false) || i.Str != nil && len(i.Str.Queries) > 0 {
 			return false
 		}
 	}
