@@ -154,7 +154,10 @@ func (r *Replay) maker() (maker, error) {
 }
 
 func (k *maker) make(it *item) error {
-	m := it.found.Clone()
+	m := *it.found // nothing below changes what it points to
+	if k.edit != nil {
+		m = it.found.Clone()
+	}
 	target, err := k.target(&m)
 	if err != nil {
 		return err
