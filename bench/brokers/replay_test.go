@@ -36,7 +36,7 @@ func replayAMQP(b *testing.B, what, url string) {
 			return run(b)
 		}
 	}
-	duel(b, "replay of 100,000 messages of 256 B to "+what+", confirmed", goal{share: 0.9},
+	duel(b, "replay of 100,000 messages of 256 B to "+what+", confirmed", goal{},
 		contender{"amqp091-go, bare, confirms", with(func(b *testing.B) result { return bareAMQP(b, url) })},
 		contender{"msdev replay", with(func(b *testing.B) result { return replay(b, live, m) })},
 		contender{"msdev publisher alone", with(func(b *testing.B) result { return publish(b, live, brokers.Target{Exchange: "amq.fanout"}, m) })})
@@ -49,7 +49,7 @@ func BenchmarkReplayKafka(b *testing.B) {
 	topic, remove := newTopic(b, k.Address)
 	defer remove()
 	m := brokers.Message{Kind: brokers.Kafka, Topic: topic, Deliveries: -1, Budget: -1, Body: []byte(strings.Repeat("x", rabbitBody)), Headers: brokers.Headers{{Key: "n", Value: []byte("1")}}}
-	duel(b, "replay of 100,000 records of 256 B to Kafka 4.1, acknowledged", goal{share: 0.9},
+	duel(b, "replay of 100,000 records of 256 B to Kafka 4.1, acknowledged", goal{},
 		contender{"franz-go, bare", func(b *testing.B) result { return bareKafka(b, k.Address, topic) }},
 		contender{"msdev replay", func(b *testing.B) result { return replay(b, live, m) }},
 		contender{"msdev publisher alone", func(b *testing.B) result { return publish(b, live, brokers.Target{Topic: topic}, m) }})
