@@ -52,6 +52,8 @@ type gatherer interface {
 // gather forms batches until ctx ends: it sorts after each wake, tells a batch when it is due, and looks at what no events come from.
 func (w window) gather(ctx context.Context, wake <-chan struct{}, by gatherer) error {
 	var first time.Time // of the batch that is under way
+	var freed time.Time // when it was no longer held: what happened last before that is still on its way
+	held := false
 	batch, looking := time.NewTimer(0), time.NewTimer(0)
 	batch.Stop()
 	looking.Stop()
@@ -75,14 +77,24 @@ func (w window) gather(ctx context.Context, wake <-chan struct{}, by gatherer) e
 			if first.IsZero() {
 				first = in.at
 			}
-			batch.Reset(time.Until(w.due(first, time.Now(), in)))
+			from := first
+			if freed.After(from) {
+				from = freed
+			}
+			batch.Reset(time.Until(w.due(from, time.Now(), in)))
 		case <-batch.C:
 			if by.held(first) {
+				held = true
 				batch.Reset(holdPause)
 				continue
 			}
+			if held {
+				held, freed = false, time.Now()
+				batch.Reset(quietMany)
+				continue
+			}
 			by.tell(first)
-			first = time.Time{}
+			first, freed = time.Time{}, time.Time{}
 			again()
 		case <-looking.C:
 			began := time.Now()

@@ -62,7 +62,7 @@ func TestGather(t *testing.T) {
 		{name: "a storm holds nothing back", pauses: every(6*ms, 90), want: []string{"256 from 6", "508 from 258", "580 from 510"}},
 		{name: "ignored", pauses: every(5*ms, 100), ignored: true},
 		{name: "asked for otherwise", window: window{quiet: 100 * ms, most: 150 * ms}, pauses: every(60*ms, 5), want: []string{"210 from 60", "390 from 240"}},
-		{name: "while git works", pauses: every(5*ms, 3), hold: 300 * ms, want: []string{"305 from 5"}},
+		{name: "while git works", pauses: every(5*ms, 3), hold: 300 * ms, want: []string{"345 from 5"}},
 		{name: "looked at now and then", every: 200 * ms, pauses: every(450*ms, 1), want: []string{"200 from 200", "400 from 400", "457 from 450", "657 from 657", "857 from 857"}},
 	}
 	for _, tt := range tests {
