@@ -42,7 +42,8 @@ func name(what string) string { return what + "-" + strings.ToLower(rand.Text()[
 type rabbit struct {
 	*rabbitmq.Broker
 	url  string
-	kill func(t *testing.T) // nil: cannot be
+	dial func(network, address string) (net.Conn, error) // to where it is now; nil: it stays where it was
+	kill func(t *testing.T)                              // nil: cannot be
 	// restart ends it cleanly, so that all it was told is on disk.
 	restart func(t *testing.T)
 }
@@ -125,6 +126,7 @@ func realRabbit(t *testing.T, line string) rabbit {
 	}
 	return rabbit{
 		Broker: connect(t, rabbitmq.Options{URL: r.AMQP, Management: r.Management, Dial: dial}), url: r.AMQP,
+		dial: func(network, address string) (net.Conn, error) { return dial(t.Context(), network, address) },
 		kill: again("kill"), restart: again("restart"),
 	}
 }
@@ -218,7 +220,7 @@ func (r rabbit) awaitReady(t *testing.T, queue string, n int) {
 // ready is what the broker tells of a queue that nobody takes from; of a quorum queue it may come late.
 func (r rabbit) ready(t *testing.T, queue string) int {
 	t.Helper()
-	conn, err := amqp.Dial(r.url)
+	conn, err := amqp.DialConfig(r.url, amqp.Config{Dial: r.dial})
 	if err != nil {
 		t.Fatal(err)
 	}

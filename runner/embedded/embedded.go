@@ -71,6 +71,7 @@ type Options struct {
 type Runtime struct {
 	options Options
 	work    sync.WaitGroup // the programs
+	saving  sync.Mutex     // one record is written at a time, in the order of the changes; taken before mu
 
 	mu        sync.Mutex // guards what follows
 	project   *runner.Project

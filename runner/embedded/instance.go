@@ -72,6 +72,8 @@ func (r *Runtime) save(state runner.Instance) error {
 
 // change changes an instance and tells it. The record is written where its life changed.
 func (r *Runtime) change(in *instance, f func(*runner.Instance)) (runner.Observation, error) {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	r.mu.Lock()
 	f(&in.state)
 	r.seen++
@@ -256,6 +258,8 @@ func (r *Runtime) stop(in *instance) runner.Observation {
 
 // remove forgets an instance; its data goes only where that was asked for.
 func (r *Runtime) remove(in *instance, data bool) (runner.Observation, error) {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	service := in.state.Service
 	err := os.Remove(filepath.Join(r.dir(service), "instance.json"))
 	if data {
