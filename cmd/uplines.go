@@ -73,7 +73,8 @@ func (l *liveUp) loop(ctx context.Context) error {
 	l.reader = reader{client: l.client, query: session.RecordQuery{Cursor: from, Kinds: journal.KindSet(journal.KindLog, journal.KindEvent)}}
 	printing, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { l.failed(l.reader.follow(printing, l.take)) })
+	var printed error
+	wg.Go(func() { printed = l.reader.follow(printing, l.take) })
 	l.do(ctx, l.command)
 	watching := false
 	for done := false; !done; {
@@ -86,6 +87,7 @@ func (l *liveUp) loop(ctx context.Context) error {
 	l.catchUp(ctx)
 	stop()
 	wg.Wait()
+	l.failed(printed)
 	_ = l.reader.drain(ctx, l.take)
 	return l.leave(ctx)
 }
