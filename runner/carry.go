@@ -112,3 +112,12 @@ func (s *Supervisor) broken(ctx context.Context) map[string]Goal {
 func (s *Supervisor) Tell(ctx context.Context, service string, e Event) {
 	s.do(context.WithoutCancel(ctx), func() { s.event(service, e) })
 }
+
+// Still keeps the plan from beginning anything until the function that it returns is called: while runtimes take another project in,
+// what they tell does not fit the services that are planned for.
+func (s *Supervisor) Still(ctx context.Context) (goOn func()) {
+	if !s.do(ctx, func() { s.still++ }) {
+		return func() {}
+	}
+	return func() { s.do(context.WithoutCancel(ctx), func() { s.still-- }) }
+}

@@ -37,6 +37,7 @@ type Supervisor struct {
 	looked      map[string]bool               // by runtime: its first look is done
 	pending     []*pending
 	probes      map[string]*prober // by instance
+	still       int                // how many have asked that nothing be planned
 	past        map[string]bool    // instances that our own actions have removed: what a runtime still tells of them is late
 	justStarted map[string]bool    // by instance: its start is dated by this machine's clock, and will be by the engine's
 	follows     *follows
@@ -293,7 +294,7 @@ func (s *Supervisor) fail(service string, err *Error) {
 
 // step plans and begins what can begin.
 func (s *Supervisor) step(ctx context.Context) {
-	if s.ready() {
+	if s.still == 0 && s.ready() {
 		d := Plan(s.view)
 		for service, err := range d.Failed {
 			s.fail(service, err)

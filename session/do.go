@@ -124,6 +124,7 @@ func (s *Session) reload(ctx context.Context, cmd Command) (*runner.Project, err
 	if err != nil {
 		return nil, err
 	}
+	defer s.sup.Still(ctx)()
 	for _, rt := range s.runtimes() {
 		if u, ok := rt.(User); ok {
 			if err := u.Use(ctx, p); err != nil {
