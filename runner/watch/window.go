@@ -49,6 +49,13 @@ type gatherer interface {
 	pause() time.Duration      // how long until the next look; 0: there is none
 }
 
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // gather forms batches until ctx ends: it sorts after each wake, tells a batch when it is due, and looks at what no events come from.
 func (w window) gather(ctx context.Context, wake <-chan struct{}, by gatherer) error {
 	var first time.Time // of the batch that is under way
@@ -77,11 +84,7 @@ func (w window) gather(ctx context.Context, wake <-chan struct{}, by gatherer) e
 			if first.IsZero() {
 				first = in.at
 			}
-			from := first
-			if freed.After(from) {
-				from = freed
-			}
-			batch.Reset(time.Until(w.due(from, time.Now(), in)))
+			batch.Reset(time.Until(w.due(later(first, freed), time.Now(), in)))
 		case <-batch.C:
 			if by.held(first) {
 				held = true
