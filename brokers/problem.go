@@ -3,7 +3,6 @@ package brokers
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -39,19 +38,19 @@ func QueueProblems(t *Topology, q *Queue, past Past) []Problem {
 	switch dead := len(from) > 0 || NamedDead(q.Name); {
 	case ready == 0 || waits:
 	case dead:
-		text := number(ready, "dead letter")
+		text := Number(ready, "dead letter")
 		if len(from) > 0 {
 			text += " of " + listed(from)
 		}
 		if past.Grown > 0 {
-			text += fmt.Sprintf(", %s more in %s", thousands(past.Grown), past.In.Round(time.Second))
+			text += fmt.Sprintf(", %s more in %s", Thousands(past.Grown), past.In.Round(time.Second))
 		}
 		found.add(true, past.Grown > 0, "%s", text)
 	default:
 		found.add(idle, true, "no consumer")
 	}
-	found.add(q.MaxLength != nil && *q.MaxLength > 0 && ready >= *q.MaxLength, true, "full: at most %s", thousands(known(q.MaxLength)))
-	found.add(unacked > 0 && ready > 0 && !idle && none(q.Acked) && none(q.Delivered), true, "its consumers hold %s and acknowledge none", thousands(unacked))
+	found.add(q.MaxLength != nil && *q.MaxLength > 0 && ready >= *q.MaxLength, true, "full: at most %s", Thousands(known(q.MaxLength)))
+	found.add(unacked > 0 && ready > 0 && !idle && none(q.Acked) && none(q.Delivered), true, "its consumers hold %s and acknowledge none", Thousands(unacked))
 	found.add(q.Redeliver != nil && q.Acked != nil && *q.Redeliver > 0 && *q.Redeliver >= *q.Acked, true, "more is redelivered than acknowledged")
 	return found.sorted()
 }
@@ -80,10 +79,10 @@ func TopicProblems(x *Topic) []Problem {
 			behind++
 		}
 	}
-	found.add(without > 0, true, "%s without a leader", number(int64(without), "partition"))
-	found.add(behind > 0, false, "%s not in sync", number(int64(behind), "partition"))
+	found.add(without > 0, true, "%s without a leader", Number(int64(without), "partition"))
+	found.add(behind > 0, false, "%s not in sync", Number(int64(behind), "partition"))
 	n := x.Records()
-	found.add(known(n) > 0 && NamedDead(x.Name), false, "%s", number(known(n), "dead letter"))
+	found.add(known(n) > 0 && NamedDead(x.Name), false, "%s", Number(known(n), "dead letter"))
 	return found.sorted()
 }
 
@@ -98,7 +97,7 @@ func GroupProblems(g *Group, past Past) []Problem {
 		found.add(true, true, "it is dead")
 	}
 	lag := known(g.Lag)
-	found.add(lag > slack && len(g.Members) == 0, true, "nobody consumes, and %s wait", number(lag, "record"))
+	found.add(lag > slack && len(g.Members) == 0, true, "nobody consumes, and %s wait", Number(lag, "record"))
 	found.add(lag > slack && len(g.Members) > 0 && past.Still >= StuckAfter, true, "stuck: no commit for %s", past.Still.Round(time.Second))
 	return found.sorted()
 }
@@ -184,23 +183,6 @@ func known(n *int64) int64 {
 
 // none tells that a rate is known, and 0.
 func none(rate *float64) bool { return rate != nil && *rate == 0 }
-
-// thousands writes a number with its thousands apart: 1,204.
-func thousands(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// number writes "1 message", "1,204 messages".
-func number(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return thousands(n) + " " + noun + "s"
-}
 
 // listed names at most three, and says how many more there are.
 func listed(names []string) string {

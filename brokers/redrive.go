@@ -154,7 +154,7 @@ func (q *queueRedrive) all(ctx context.Context) error {
 			return err
 		}
 		q.courier.trouble(err.Error())
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			_, err = q.end(ctx, err)
 			return err
 		}
@@ -190,7 +190,7 @@ func (q *queueRedrive) generation(ctx context.Context) error {
 		m, ticket, err := held.Next(ctx)
 		switch {
 		case errors.Is(err, io.EOF) && q.due > 0 && time.Now().Before(returning):
-			err = sleep(ctx, firstPause) // nothing tells of what is put back
+			err = Sleep(ctx, firstPause) // nothing tells of what is put back
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:

@@ -83,13 +83,14 @@ func (c *courier) sendOne(ctx context.Context, it *item) error {
 			return err
 		}
 		c.trouble(err.Error())
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits so long, or until ctx ends, and then returns its error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -3,6 +3,7 @@ package brokers
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -58,4 +59,24 @@ func (q *Queue) DieTo(text string) {
 	if keyed {
 		q.DeadKey = &key
 	}
+}
+
+// Thousands writes a number with its thousands apart: 1,204.
+func Thousands(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// Number writes so many of what: "1 message", "1,204 messages", "2 policies".
+func Number(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "y"); ok {
+		return Thousands(n) + " " + stem + "ies"
+	}
+	return Thousands(n) + " " + what + "s"
 }

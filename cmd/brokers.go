@@ -151,7 +151,7 @@ func rowOf(b *knownBroker) brokerRow {
 		troubled += min(1, len(brokers.GroupProblems(&t.Groups[i], brokers.Past{})))
 	}
 	if troubled > 0 {
-		r.Problems = append(r.Problems, some(int64(troubled), "problem")+map[brokers.Kind]string{brokers.RabbitMQ: " (queues)", brokers.Kafka: " (topics, groups)"}[r.Kind])
+		r.Problems = append(r.Problems, brokers.Number(int64(troubled), "problem")+map[brokers.Kind]string{brokers.RabbitMQ: " (queues)", brokers.Kafka: " (topics, groups)"}[r.Kind])
 	}
 	return r
 }
@@ -160,7 +160,7 @@ func rowOf(b *knownBroker) brokerRow {
 func holds(of map[string]int) string {
 	var texts []string
 	for what, n := range of {
-		texts = append(texts, some(int64(n), what))
+		texts = append(texts, brokers.Number(int64(n), what))
 	}
 	slices.SortFunc(texts, func(a, b string) int {
 		return strings.Compare(a[strings.IndexByte(a, ' '):], b[strings.IndexByte(b, ' '):])

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"msdev/brokers"
 )
 
 // unmeasured stands for a number that nobody told.
@@ -58,26 +60,7 @@ func count(n *int64) string {
 	if n == nil {
 		return unmeasured
 	}
-	return thousands(*n)
-}
-
-func thousands(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// some writes "1 message", "12 messages".
-func some(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if stem, ok := strings.CutSuffix(what, "y"); ok {
-		return thousands(n) + " " + stem + "ies"
-	}
-	return thousands(n) + " " + what + "s"
+	return brokers.Thousands(*n)
 }
 
 // perSecond writes a rate.
@@ -88,7 +71,7 @@ func perSecond(rate *float64) string {
 	case *rate < 10:
 		return strconv.FormatFloat(*rate, 'f', 1, 64)
 	}
-	return thousands(int64(*rate + 0.5))
+	return brokers.Thousands(int64(*rate + 0.5))
 }
 
 // size writes bytes in the unit that leaves few digits: 412 B, 1.2 kB.

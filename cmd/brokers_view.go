@@ -214,7 +214,7 @@ func (v *view) close() error {
 	}
 	v.flush()
 	if v.failed > 0 {
-		v.warn(fmt.Sprintf("the filter could not judge %s in its time; they are left out", some(v.failed, "message")))
+		v.warn(fmt.Sprintf("the filter could not judge %s in its time; they are left out", brokers.Number(v.failed, "message")))
 	}
 	if v.save == nil {
 		return nil

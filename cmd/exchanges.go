@@ -58,7 +58,7 @@ func (c *counter) exchanges(f format, all bool, names []string) error {
 		if several {
 			broker = r.Broker
 		}
-		return []string{cmp.Or(r.Name, "(default)"), broker, r.Type, thousands(int64(len(r.Bindings))), perSecond(r.In), perSecond(r.Out), r.Alternate, strings.Join(r.Problems, "; ")}
+		return []string{cmp.Or(r.Name, "(default)"), broker, r.Type, brokers.Thousands(int64(len(r.Bindings))), perSecond(r.In), perSecond(r.Out), r.Alternate, strings.Join(r.Problems, "; ")}
 	})
 	if f == formatTable && len(names) > 0 {
 		for i := range rows {
@@ -160,7 +160,7 @@ func newExchangeDelete(a *app) *cobra.Command {
 				}
 				name, lost := p.source.Name, "it"
 				if p.at.topology != nil {
-					lost += " and " + some(int64(bindings(p.at.topology, name)), "binding")
+					lost += " and " + brokers.Number(int64(bindings(p.at.topology, name)), "binding")
 				}
 				change := brokers.Change{Kind: brokers.DeleteExchange, Exchange: brokers.Exchange{Name: name}, Unused: unused}
 				return c.apply(ctx, agreed, p.at, change, fmt.Sprintf("delete exchange %q", name), lost, fmt.Sprintf("exchange %q is deleted", name))

@@ -70,7 +70,7 @@ func (c *counter) groups(ctx context.Context, f format, names []string) error {
 		if several {
 			broker = r.Broker
 		}
-		return []string{r.Name, broker, r.State, thousands(int64(len(r.Members))), strings.Join(r.Services, ", "), strings.Join(topicsOf(&r.Group), ", "), count(r.Lag), strings.Join(r.Problems, "; ")}
+		return []string{r.Name, broker, r.State, brokers.Thousands(int64(len(r.Members))), strings.Join(r.Services, ", "), strings.Join(topicsOf(&r.Group), ", "), count(r.Lag), strings.Join(r.Problems, "; ")}
 	})
 	if f == formatTable && len(names) > 0 {
 		for i := range rows {

@@ -163,7 +163,7 @@ func (c *counter) pickOne(ctx context.Context, p place, id string, allowRemote b
 		return err
 	}
 	if picked.Disturbed > 0 {
-		text := fmt.Sprintf("%s before it were taken and put back: they are marked as redelivered", some(int64(picked.Disturbed), "message"))
+		text := fmt.Sprintf("%s before it were taken and put back: they are marked as redelivered", brokers.Number(int64(picked.Disturbed), "message"))
 		if picked.Budget >= 0 {
 			text += fmt.Sprintf(", and one of them has %d deliveries left", picked.Budget)
 		}

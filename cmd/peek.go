@@ -122,7 +122,7 @@ func (c *counter) peek(ctx context.Context, o peekOptions, text string) error {
 		printf(c.err, "%s\n", emptyText(p, looked, read))
 	}
 	if v.ids && looked == peekScan {
-		c.warn(fmt.Sprintf("only the first %s of the queue were looked at", some(peekScan, "message")))
+		c.warn(fmt.Sprintf("only the first %s of the queue were looked at", brokers.Number(peekScan, "message")))
 	}
 	return nil
 }
@@ -150,12 +150,12 @@ func (o *peekOptions) bound(read *brokers.ReadOptions, queue bool) int64 {
 func emptyText(p place, looked int64, read brokers.ReadOptions) string {
 	switch {
 	case looked > 0:
-		return fmt.Sprintf("None of %s passes the filter.", some(looked, "message"))
+		return fmt.Sprintf("None of %s passes the filter.", brokers.Number(looked, "message"))
 	case read.From.At != "" || read.Until.At != "":
 		return fmt.Sprintf("There is nothing in that part of %s.", p.source)
 	}
 	if q := p.at.queue(p.source.Name); q != nil && value(q.Unacked) > 0 {
-		return fmt.Sprintf("Nothing is ready in %s: its consumers hold %s.", p.source, some(*q.Unacked, "message"))
+		return fmt.Sprintf("Nothing is ready in %s: its consumers hold %s.", p.source, brokers.Number(*q.Unacked, "message"))
 	}
 	return fmt.Sprintf("There is nothing in %s.", p.source)
 }

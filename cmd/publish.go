@@ -314,7 +314,7 @@ func (c *counter) sent(ctx context.Context, p brokers.Progress, at *knownBroker,
 		what  string
 	}{{p.Confirmed, did}, {p.Unroutable, "unroutable"}, {p.Refused, "refused"}, {p.Unknown, "without an answer"}, {p.Skipped, "done before"}, {p.Unjudged, "that the filter could not judge"}, {p.Again, "perhaps there twice"}} {
 		if n.count > 0 {
-			parts = append(parts, thousands(n.count)+" "+n.what)
+			parts = append(parts, brokers.Thousands(n.count)+" "+n.what)
 		}
 	}
 	text := cmp.Or(strings.Join(parts, ", "), "nothing "+did)
@@ -330,7 +330,7 @@ func (c *counter) sent(ctx context.Context, p brokers.Progress, at *knownBroker,
 	case failed == 1 && p.Confirmed == 0:
 		return &runner.Error{Kind: runner.ErrFailed, Msg: "the message was not " + did, Hint: unroutableHint(p)}
 	case failed > 0:
-		return &runner.Error{Kind: runner.ErrFailed, Msg: fmt.Sprintf("%s of %s not %s", thousands(failed), some(failed+p.Confirmed, "message"), did), Hint: unroutableHint(p)}
+		return &runner.Error{Kind: runner.ErrFailed, Msg: fmt.Sprintf("%s of %s not %s", brokers.Thousands(failed), brokers.Number(failed+p.Confirmed, "message"), did), Hint: unroutableHint(p)}
 	}
 	return nil
 }

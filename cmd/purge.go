@@ -83,7 +83,7 @@ func (c *counter) purge(ctx context.Context, o purgeOptions, text string) error 
 		}
 	}
 	if o.limit > 0 {
-		lost = some(o.limit, "message") + " of " + lost
+		lost = brokers.Number(o.limit, "message") + " of " + lost
 	}
 	if err := c.permit(ctx, o.consent, p.at.info, "purge "+p.source.String(), lost); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (c *counter) purge(ctx context.Context, o purgeOptions, text string) error 
 	job := brokers.Purge{From: p.at.Broker, Source: p.source, N: o.limit, Backup: o.backup, AllowRemote: o.allowRemote}
 	n, err := job.Run(ctx)
 	if n != 0 || err == nil {
-		what := some(n, "message")
+		what := brokers.Number(n, "message")
 		if n < 0 {
 			what = "all messages"
 		}
@@ -112,11 +112,11 @@ func (c *counter) purge(ctx context.Context, o purgeOptions, text string) error 
 // holding says what is in a place.
 func (p place) holding() string {
 	if q := p.at.queue(p.source.Name); q != nil && p.source.Kind == brokers.SourceQueue && q.Ready != nil {
-		return some(*q.Ready, "message")
+		return brokers.Number(*q.Ready, "message")
 	}
 	if t := p.at.topic(p.source.Name); t != nil && p.source.Kind == brokers.SourceTopic {
 		if n := t.Records(); n != nil {
-			return some(*n, "message")
+			return brokers.Number(*n, "message")
 		}
 	}
 	return "what is in it"

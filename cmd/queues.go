@@ -258,7 +258,7 @@ func newQueueDelete(a *app) *cobra.Command {
 				change := brokers.Change{Kind: brokers.DeleteQueue, Queue: brokers.Queue{Name: name}, Empty: empty, Unused: unused}
 				lost := "it, its bindings"
 				if q := p.at.queue(name); q != nil && q.Ready != nil {
-					lost += " and " + some(*q.Ready+value(q.Unacked), "message")
+					lost += " and " + brokers.Number(*q.Ready+value(q.Unacked), "message")
 				}
 				return c.apply(ctx, agreed, p.at, change, fmt.Sprintf("delete queue %q", name), lost, fmt.Sprintf("queue %q is deleted", name))
 			})

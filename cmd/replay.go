@@ -204,15 +204,15 @@ func (c *counter) rehearse(ctx context.Context, r *brokers.Replay) error {
 	if err != nil {
 		return err
 	}
-	printf(c.out, "%s of %s would be sent, %s of bodies\n", thousands(h.Count), some(h.Read, "message"), size(&h.Bytes))
+	printf(c.out, "%s of %s would be sent, %s of bodies\n", brokers.Thousands(h.Count), brokers.Number(h.Read, "message"), size(&h.Bytes))
 	for _, target := range slices.Sorted(maps.Keys(h.Targets)) {
-		printf(c.out, "  %8s  to %s\n", thousands(h.Targets[target]), target)
+		printf(c.out, "  %8s  to %s\n", brokers.Thousands(h.Targets[target]), target)
 	}
 	if h.Failed > 0 {
-		printf(c.out, "  %8s  cannot be sent\n", thousands(h.Failed))
+		printf(c.out, "  %8s  cannot be sent\n", brokers.Thousands(h.Failed))
 	}
 	if h.Unjudged > 0 {
-		printf(c.out, "  %8s  could not be judged by the filter\n", thousands(h.Unjudged))
+		printf(c.out, "  %8s  could not be judged by the filter\n", brokers.Thousands(h.Unjudged))
 	}
 	for _, o := range h.Sample {
 		what := oneLine(string(o.Found.Body[:min(len(o.Found.Body), 200)]))

@@ -108,7 +108,7 @@ func (c *counter) reset(ctx context.Context, o resetOptions, text string) error 
 	if err != nil {
 		return err
 	}
-	lost := fmt.Sprintf("where it is now in %s", some(int64(len(plan)), "partition"))
+	lost := fmt.Sprintf("where it is now in %s", brokers.Number(int64(len(plan)), "partition"))
 	if len(services) > 0 {
 		lost += "; " + strings.Join(services, ", ") + " stops meanwhile"
 	}
@@ -129,7 +129,7 @@ func (c *counter) reset(ctx context.Context, o resetOptions, text string) error 
 		}
 		return busy(err)
 	}
-	c.note(ctx, at, fmt.Sprintf("group %q is reset in %s", g.Name, some(int64(len(plan)), "partition")))
+	c.note(ctx, at, fmt.Sprintf("group %q is reset in %s", g.Name, brokers.Number(int64(len(plan)), "partition")))
 	return c.showReset(o.format, g.Name, plan)
 }
 

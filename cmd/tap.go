@@ -185,6 +185,6 @@ func (t *tapping) tell(p place, b brokers.TapBatch) {
 		t.view.warn(text)
 	}
 	if b.Lost > 0 {
-		t.view.warn(fmt.Sprintf("%s%s came faster than they could be printed, and are not shown", name, some(b.Lost, "message")))
+		t.view.warn(fmt.Sprintf("%s%s came faster than they could be printed, and are not shown", name, brokers.Number(b.Lost, "message")))
 	}
 }

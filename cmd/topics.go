@@ -74,7 +74,7 @@ func (c *counter) topics(f format, all bool, names []string) error {
 		if several {
 			broker = r.Broker
 		}
-		return []string{r.Name, broker, thousands(int64(len(r.Partitions))), count(r.Messages), size(r.Bytes), keeps(&r.Topic), strings.Join(r.Groups, ", "), strings.Join(r.Problems, "; ")}
+		return []string{r.Name, broker, brokers.Thousands(int64(len(r.Partitions))), count(r.Messages), size(r.Bytes), keeps(&r.Topic), strings.Join(r.Groups, ", "), strings.Join(r.Problems, "; ")}
 	})
 	if f == formatTable && len(names) > 0 {
 		for i := range rows {
@@ -161,11 +161,11 @@ func (c *counter) topicDetail(r *topicRow) {
 				lag, known = lag+value(o.Lag), known && o.Lag != nil
 			}
 		}
-		text := thousands(lag)
+		text := brokers.Thousands(lag)
 		if !known {
 			text = unmeasured
 		}
-		printf(c.out, "  group %s: %s behind, %s\n", r.lags[i].Name, text, some(int64(len(r.lags[i].Members)), "member"))
+		printf(c.out, "  group %s: %s behind, %s\n", r.lags[i].Name, text, brokers.Number(int64(len(r.lags[i].Members)), "member"))
 	}
 }
 
@@ -269,9 +269,9 @@ func newTopicDelete(a *app) *cobra.Command {
 					r := p.at.topicRow(x)
 					lost = "it"
 					if r.Messages != nil {
-						lost += ", " + some(*r.Messages, "message")
+						lost += ", " + brokers.Number(*r.Messages, "message")
 					}
-					lost += " and the offsets of " + some(int64(len(r.Groups)), "group")
+					lost += " and the offsets of " + brokers.Number(int64(len(r.Groups)), "group")
 				}
 				change := brokers.Change{Kind: brokers.DeleteTopic, Topic: brokers.TopicSpec{Name: name}}
 				return c.apply(ctx, agreed, p.at, change, fmt.Sprintf("delete topic %q", name), lost, fmt.Sprintf("topic %q is deleted", name))

@@ -185,7 +185,7 @@ func (b *Broker) ask(ctx context.Context, f func(ctx context.Context, admin *kad
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	err := f(limited, admin)
-	for isElecting(err) && pause(limited, settlePoll) {
+	for isElecting(err) && brokers.Sleep(limited, settlePoll) == nil {
 		err = f(limited, admin)
 	}
 	if hint := b.wayOut(err); hint != "" && ctx.Err() == nil {
@@ -215,18 +215,6 @@ func (b *Broker) wayOut(err error) string {
 // one that starts loads it.
 func isElecting(err error) bool {
 	return errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
-}
-
-// pause waits, and tells whether it did so before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // isDown tells whether the cluster did not answer, rather than that it said no.

@@ -223,14 +223,7 @@ func (h *held) pause(ctx context.Context) error {
 	if err := h.sync(ctx); err != nil {
 		return err
 	}
-	timer := time.NewTimer(settlePause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return brokers.Sleep(ctx, settlePause)
 }
 
 // sync returns when the broker has dealt with all that was sent on the channel: it works in order.

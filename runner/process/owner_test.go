@@ -14,24 +14,32 @@ import (
 // folder that the variable names, prints the instance's ID, and waits.
 const ownerEnv = "MSDEV_TEST_OWNER"
 
-func owner() {
-	fail := func(err error) {
-		if err != nil {
-			fmt.Println("error:", err)
-			os.Exit(1)
-		}
+// fail ends a test binary that is an owner.
+func fail(err error) {
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
 	}
-	dir := os.Getenv(ownerEnv)
-	ctx := context.Background()
+}
+
+// own runs the service of the folder that ownerEnv names, and returns the instance's ID.
+func own(ctx context.Context) (dir string, r *Runtime, id string) {
+	dir = os.Getenv(ownerEnv)
 	p, err := runner.Load(ctx, runner.LoadOptions{WorkDir: dir, Name: "leftovers"})
 	fail(err)
-	r, err := New(p, Options{StateDir: filepath.Join(dir, "state")})
+	r, err = New(p, Options{StateDir: filepath.Join(dir, "state")})
 	fail(err)
 	seen, err := r.Do(ctx, runner.Action{Op: runner.OpCreate, Service: "web", Number: 1}, nil)
 	fail(err)
-	id := seen[0].Instance.ID
+	id = seen[0].Instance.ID
 	_, err = r.Do(ctx, runner.Action{Op: runner.OpStart, Instance: id}, nil)
 	fail(err)
+	return dir, r, id
+}
+
+func owner() {
+	ctx := context.Background()
+	_, r, id := own(ctx)
 	fail(r.Logs(ctx, id, runner.LogOptions{Tail: -1, Follow: true}, func(l runner.LogLine) {
 		if l.Text == "ready" {
 			fmt.Println(id)
@@ -45,23 +53,9 @@ func owner() {
 const swapEnv = "MSDEV_TEST_SWAP"
 
 func swapper() {
-	fail := func(err error) {
-		if err != nil {
-			fmt.Println("error:", err)
-			os.Exit(1)
-		}
-	}
-	dir, ctx := os.Getenv(ownerEnv), context.Background()
-	p, err := runner.Load(ctx, runner.LoadOptions{WorkDir: dir, Name: "leftovers"})
-	fail(err)
+	ctx := context.Background()
+	dir, r, id := own(ctx)
 	next, err := runner.Load(ctx, runner.LoadOptions{WorkDir: filepath.Join(dir, "next"), Name: "leftovers"})
-	fail(err)
-	r, err := New(p, Options{StateDir: filepath.Join(dir, "state")})
-	fail(err)
-	seen, err := r.Do(ctx, runner.Action{Op: runner.OpCreate, Service: "web", Number: 1}, nil)
-	fail(err)
-	id := seen[0].Instance.ID
-	_, err = r.Do(ctx, runner.Action{Op: runner.OpStart, Instance: id}, nil)
 	fail(err)
 	in, err := r.find(id)
 	fail(err)
